@@ -1,0 +1,1 @@
+"""The run ledger: what the processes of one run tell each other, in SQLite."""

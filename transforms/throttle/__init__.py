@@ -1,0 +1,1 @@
+"""Time and pace: clock, rate, token bucket, backoff. No Beam, no AWS."""

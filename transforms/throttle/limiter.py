@@ -1,0 +1,49 @@
+"""What a scan or a writer asks before it spends a table's capacity."""
+
+from typing import Protocol
+
+__all__ = ["Limiter", "UnlimitedLimiter"]
+
+
+class Limiter(Protocol):
+    """Gives leave to spend capacity units.
+
+    Every method belongs to one event loop: call them from its thread only.
+    The cycle of a request is `acquire(estimate)`, send, then
+    `settle(estimate, consumed)`, with `consumed` 0 if the request failed.
+    """
+
+    @property
+    def waited_seconds(self) -> float:
+        """Time spent in `acquire` so far, summed over all callers."""
+        ...
+
+    async def acquire(self, units: float) -> None:
+        """Waits until `units` may be spent, and takes them."""
+        ...
+
+    def settle(self, reserved: float, consumed: float) -> None:
+        """Replaces a reservation by what the service charged; excess is debt."""
+        ...
+
+    def report_throttled(self) -> None:
+        """Says that the service refused a request: go slower for a while."""
+        ...
+
+
+class UnlimitedLimiter(Limiter):
+    """Gives leave at once. The service's own throttling is then the only limit."""
+
+    @property
+    def waited_seconds(self) -> float:
+        """Always 0."""
+        return 0.0
+
+    async def acquire(self, units: float) -> None:
+        """Returns at once."""
+
+    def settle(self, reserved: float, consumed: float) -> None:
+        """Keeps no account."""
+
+    def report_throttled(self) -> None:
+        """Changes nothing: the retry's own backoff is the reaction."""
