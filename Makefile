@@ -1,0 +1,51 @@
+# Everything runs in .venv, which `make install` (or ./run_local.sh) makes.
+SHELL := /bin/bash
+BIN := .venv/bin
+UV ?= uv
+SOURCES := pipelines transforms tests setup.py
+.DEFAULT_GOAL := help
+.PHONY: help install demo format lint test test-all bench bench-quick bench-scale package check lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: ## Make .venv with the locked packages of tests and linters, and the commit hooks
+	./run_local.sh install
+	if [ -d .git ]; then $(BIN)/pre-commit install; fi
+
+demo: ## Run both jobs on real records and an embedded engine
+	./run_local.sh
+
+format: ## Put the source into its one form
+	$(BIN)/ruff check --fix-only --quiet $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+lint: ## Style, types, layers and spelling
+	./run_local.sh lint
+
+test: ## The tests that need Python alone
+	./run_local.sh test
+
+test-all: ## Every test; a missing engine is a failure
+	BEAM_DYNAMODB_TEST_ALL=1 ./run_local.sh test
+
+bench: ## Cost of an item, ours against the others (up to an hour)
+	$(BIN)/python -m benchmarks
+
+bench-quick: ## The same for small items, ours and boto3's threads (two minutes)
+	$(BIN)/python -m benchmarks --quick
+
+bench-scale: ## Cost of an item from 10^5 to 10^7 of them
+	$(BIN)/python -m benchmarks --scale
+
+package: ## Build the sdist that Beam stages to remote workers
+	$(BIN)/python -m build --no-isolation --sdist
+
+check: lint test package ## What must pass before a change goes in
+
+lock: ## Resolve the dependencies again, for every supported Python and system
+	UV="$(UV)" .ci/lock
+
+clean: ## Remove what was made here, .venv too
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find pipelines transforms tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""How it is done: Beam transforms over DynamoDB, thin over pure code."""
