@@ -1,0 +1,1 @@
+"""What to do: pipelines made of the transforms, and the command that runs them."""

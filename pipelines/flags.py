@@ -1,0 +1,121 @@
+"""Flags: a field of an options class, said on the command line or in a job file.
+
+An options class is a frozen dataclass whose fields are made by ``flag(...)``. The
+same declaration gives the flag (``read_percent`` is ``--read-percent``), the field of
+the job file (``read_percent``), the line of help and the conversion, so that the
+three cannot disagree.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass
+from typing import Any
+
+from transforms.dynamodb.errors import UserError
+
+__all__ = ["Flag", "build", "did_you_mean", "flag", "flags_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One field as the user says it.
+
+    Attributes:
+        name: the field's name, as in a job file.
+        group: the heading of the help it stands under.
+        help: one or two sentences, without the default.
+        metavar: what stands for the value in the help; empty for a switch.
+        choices: the values allowed, all of them if empty.
+        convert: makes the field's value of what was said; raises UserError or
+            ValueError.
+    """
+
+    name: str
+    group: str
+    help: str
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+    convert: Callable[[Any], Any] = str
+
+    @property
+    def option(self) -> str:
+        """The flag on the command line, as ``--read-percent``."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def is_switch(self) -> bool:
+        """True for a flag that takes no value."""
+        return not self.metavar
+
+
+def flag(
+    group: str,
+    help_text: str,
+    *,
+    metavar: str = "",
+    default: Any = MISSING,
+    choices: tuple[str, ...] = (),
+    convert: Callable[[Any], Any] = str,
+) -> Any:
+    """Declares a dataclass field that is a flag. No default: it must be said."""
+    metadata = {
+        "group": group,
+        "help": help_text,
+        "metavar": metavar,
+        "choices": choices,
+        "convert": convert,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def flags_of(options: type) -> dict[str, Flag]:
+    """Returns the flags of an options class by field name, in order of declaration."""
+    return {
+        field.name: Flag(name=field.name, **field.metadata)
+        for field in dataclasses.fields(options)
+        if field.metadata
+    }
+
+
+def build(
+    options: type, said: Mapping[str, Any], *, where: str = "", **others: Any
+) -> Any:
+    """Makes options of what was said.
+
+    Args:
+        options: the dataclass; its fields say how to convert.
+        said: values by field name, as text or as YAML gives them.
+        where: names the place in errors, as ``to us-west-2/orders``.
+        **others: values of the fields that are no flags.
+
+    Raises:
+        UserError: a value that does not convert, or a field that must be said.
+    """
+    known = flags_of(options)
+    values = {name: _convert(known[name], value, where) for name, value in said.items()}
+    for field in dataclasses.fields(options):
+        if field.name not in values | others and field.default is MISSING:
+            raise UserError(
+                f"{known[field.name].option} is missing: {known[field.name].help}"
+            )
+    return options(**values, **others)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Returns ``; did you mean --segments?``, or nothing if no name is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _convert(given: Flag, value: Any, where: str) -> Any:
+    place = f"{where}: {given.option}" if where else given.option
+    if given.choices and value not in given.choices:
+        raise UserError(
+            f"{place} is {value!r}, which is none of {', '.join(given.choices)}"
+            f"{did_you_mean(str(value), given.choices)}"
+        )
+    try:
+        return given.convert(value)
+    except (UserError, ValueError) as error:
+        raise UserError(f"{place}: {error}") from error

@@ -1,0 +1,86 @@
+"""The job file: a copy written down, in YAML, with the flags' own names.
+
+::
+
+    source: eu-west-1/testtable
+    read_percent: 10
+    to:
+      - to: us-west-2/kgpai.uswest.test
+        name: oregon
+        write_percent: 40
+        filter: day >= '2013-06-01'
+        columns: [uuid_hash, day, name, value]
+"""
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipelines.flags import did_you_mean, flags_of
+from transforms.dynamodb.errors import UserError
+
+__all__ = ["read_job_file"]
+
+
+def read_job_file(
+    path: str, copy_options: type, route_options: type
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Returns what the file says: the copy's own fields, and those of each target.
+
+    Raises:
+        UserError: no such file, no YAML, a field that is unknown or said twice.
+    """
+    document = _load(path)
+    if not isinstance(document, Mapping):
+        raise UserError(f"{path} holds no fields; write for example 'source: …'")
+    said = dict(document)
+    targets = said.pop("to", [])
+    if not isinstance(targets, list):
+        raise UserError(
+            f"{path}: 'to' is a list of targets, each beginning with '- to:'"
+        )
+    _check_fields(path, said, [*flags_of(copy_options), "to"])
+    for target in targets:
+        _check_fields(f"{path}: to", target, list(flags_of(route_options)))
+    return said, [dict(target) for target in targets]
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML's safe loader, which keeps the last of two equal keys, made to refuse."""
+
+    def construct_mapping(
+        self,
+        node: yaml.MappingNode,
+        deep: bool = False,  # noqa: FBT001, FBT002
+    ) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.MarkedYAMLError(
+                    problem=f"{key!r} is said twice; keep one",
+                    problem_mark=node.start_mark,
+                )
+        return super().construct_mapping(node, deep=deep)
+
+
+def _load(path: str) -> Any:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        return yaml.load(text, _StrictLoader)  # noqa: S506 - a SafeLoader
+    except OSError as error:
+        raise UserError(f"cannot read the job file {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"the job file {path} is no YAML: {error}") from error
+
+
+def _check_fields(place: str, said: Any, known: list[str]) -> None:
+    if not isinstance(said, Mapping):
+        raise UserError(f"{place}: {said!r} is no target; write '- to: REGION/TABLE'")
+    for name in said:
+        if name not in known:
+            near = did_you_mean(str(name), known)
+            raise UserError(
+                f"{place}: {name} is no field{near or '; --help lists all, with _ for -'}"
+            )
