@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NoReturn
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 from apache_beam.options.pipeline_options import (
     PipelineOptions,
     StandardOptions,

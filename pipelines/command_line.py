@@ -53,7 +53,7 @@ def parse_copy(
             section, flags, [*copy_flags.values(), *route_flags.values()]
         )
         said.job = values.pop("job", said.job)
-        target = {}
+        target: dict[str, Any] = {}
         for name, value in values.items():
             (target if in_target and name in route_flags else said.copy)[name] = value
         if in_target:

@@ -1,6 +1,6 @@
 """Flags: a field of an options class, said on the command line or in a job file.
 
-An options class is a frozen dataclass whose fields are made by ``flag(...)``. The
+An options class is a frozen dataclass whose fields have ``metadata=flag(...)``. The
 same declaration gives the flag (``read_percent`` is ``--read-percent``), the field of
 the job file (``read_percent``), the line of help and the conversion, so that the
 three cannot disagree.
@@ -54,19 +54,17 @@ def flag(
     help_text: str,
     *,
     metavar: str = "",
-    default: Any = MISSING,
     choices: tuple[str, ...] = (),
     convert: Callable[[Any], Any] = str,
-) -> Any:
-    """Declares a dataclass field that is a flag. No default: it must be said."""
-    metadata = {
+) -> dict[str, Any]:
+    """Returns the metadata that makes a dataclass field a flag; see ``Flag``."""
+    return {
         "group": group,
         "help": help_text,
         "metavar": metavar,
         "choices": choices,
         "convert": convert,
     }
-    return dataclasses.field(default=default, metadata=metadata)
 
 
 def flags_of(options: type) -> dict[str, Flag]:

@@ -82,5 +82,5 @@ def _check_fields(place: str, said: Any, known: list[str]) -> None:
         if name not in known:
             near = did_you_mean(str(name), known)
             raise UserError(
-                f"{place}: {name} is no field{near or '; --help lists all, with _ for -'}"
+                f"{place}: {name} is no field{near or '; --help lists them all'}"
             )

@@ -1,0 +1,115 @@
+"""What was said, as values: text from a command line, or what YAML made of a file."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from transforms.dynamodb.errors import UserError
+from transforms.throttle.rate import Rate
+
+__all__ = [
+    "Columns",
+    "account",
+    "columns",
+    "percent",
+    "switch",
+    "text",
+    "units",
+    "whole_number",
+]
+
+Columns: TypeAlias = Mapping[str, str]
+
+
+def columns(said: Any) -> Columns | None:
+    """Reads columns as source name to target name; None for every attribute.
+
+    Args:
+        said: ``"A,B:C"`` or ``"*"``, a list of ``"A"`` and ``"B:C"``, or (in a job
+            file) a mapping of source to target names.
+
+    Raises:
+        UserError: an empty name, or a name that is said twice on one side.
+
+    >>> columns("uuid_hash,day:when")
+    {'uuid_hash': 'uuid_hash', 'day': 'when'}
+    """
+    if said in ("*", ["*"]):
+        return None
+    if not said or not isinstance(said, str | list | Mapping):
+        raise UserError(f"give names as A,B:C, or *, not {said!r}")
+    pairs = _column_pairs(said)
+    for side, names in zip(("source", "target"), zip(*pairs, strict=True), strict=True):
+        _refuse_bad_names(side, names)
+    return dict(pairs)
+
+
+def _column_pairs(said: Any) -> list[tuple[str, str]]:
+    if isinstance(said, Mapping):
+        return [(str(source), str(target)) for source, target in said.items()]
+    words = said.split(",") if isinstance(said, str) else [str(word) for word in said]
+    pairs = []
+    for word in words:
+        source, colon, target = word.strip().partition(":")
+        pairs.append((source.strip(), target.strip() if colon else source.strip()))
+    return pairs
+
+
+def _refuse_bad_names(side: str, names: tuple[str, ...]) -> None:
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        raise UserError(f"{name!r} is said {times} times as a {side} name; say it once")
+    if "" in names or ("*" in names and side == "source"):
+        raise UserError(
+            f"the columns {', '.join(names)!r} hold an empty name or a * among others; "
+            "give names as A,B:C, or * alone"
+        )
+
+
+def whole_number(lowest: int, highest: int, unit: str) -> Callable[[Any], int]:
+    """Returns a reader of whole numbers in these bounds; 1,000 and 1_000 are fine."""
+
+    def convert(said: Any) -> int:
+        digits = str(said).replace(",", "").replace("_", "")
+        if not digits.isdecimal() or not lowest <= int(digits) <= highest:
+            raise UserError(
+                f"give a number of {unit} from {lowest:,} to {highest:,}, not {said}"
+            )
+        return int(digits)
+
+    return convert
+
+
+def percent(said: Any) -> Rate:
+    """Reads a percent of capacity: 10, "10%"; a fraction below 1 needs its sign."""
+    return Rate.parse_percent(str(said))
+
+
+def units(said: Any) -> Rate:
+    """Reads capacity units a second: 500, "500/s" or "unlimited"."""
+    rate = str(said).strip()
+    return Rate.parse(f"{rate}/s" if re.fullmatch(r"[\d.]+", rate) else rate)
+
+
+def text(said: Any) -> str:
+    """Reads a text that is not empty."""
+    if not isinstance(said, str) or not said.strip():
+        raise UserError(f"give a text, not {said!r}")
+    return said
+
+
+def account(said: Any) -> str:
+    """Reads an AWS account: 12 digits, which YAML must not take for a number."""
+    if not isinstance(said, str) or not re.fullmatch(r"\d{12}", said):
+        raise UserError(
+            f"an AWS account is 12 digits (in quotes in a file), not {said}"
+        )
+    return said
+
+
+def switch(said: Any) -> bool:
+    """Reads true or false."""
+    if not isinstance(said, bool):
+        raise UserError(f"give true or false, not {said!r}")
+    return said

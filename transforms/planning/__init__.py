@@ -1,0 +1,1 @@
+"""What a job would do, and whether it can, before anything is written."""

@@ -1,0 +1,164 @@
+"""The checks of both ends, before anything is written.
+
+    CopyRequest --names--> --describe all tables at once--> --tables, keys, rates-->
+    CopyPlan
+
+Every check names the thing, its value and the remedy, and raises UserError.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+from transforms.dynamodb.client import DynamoDBClient
+from transforms.dynamodb.errors import UserError
+from transforms.dynamodb.event_loop import worker_loop
+from transforms.dynamodb.expressions import parse_condition
+from transforms.dynamodb.tables import IndexDescription, TableDescription, TableRef
+from transforms.dynamodb.transport import TransportConfig, make_transport
+from transforms.planning.capacity import plan_rate
+from transforms.planning.keys import check_keys
+from transforms.planning.plan import CopyPlan, CopyRequest, PlannedRoute
+from transforms.planning.regions import check_region
+from transforms.throttle.clock import SystemClock
+
+__all__ = ["check_copy"]
+
+# A person waits for the answer, so an endpoint that is not there is said soon.
+_DEADLINE_SECONDS = 20.0
+_SERVING = frozenset({"ACTIVE", "UPDATING"})
+
+_Found = tuple[TableRef, TableDescription]
+
+
+def check_copy(request: CopyRequest, transport: TransportConfig) -> CopyPlan:
+    """Describes every table and returns what would be done; writes nothing.
+
+    Raises:
+        UserError: anything in the request that is wrong, or that the tables refute.
+        JobStoppedError: the service does not let us look.
+    """
+    _check_names(request)
+    tables = [request.source, *(route.target for route in request.routes)]
+    source, *targets = worker_loop().run(_describe_all(tables, transport))
+    found = list(zip(tables, [source, *targets], strict=True))
+    for table, description in found:
+        _check_serving(table, description)
+    _check_distinct(request, found)
+    index = _find_index(request, source)
+    for route, target in zip(request.routes, targets, strict=True):
+        check_keys(
+            route=route.name,
+            source=(request.source.display, source.keys),
+            target=(route.target.display, target.keys),
+            mappings=(
+                ("the columns of all routes", request.columns),
+                ("its columns", route.columns),
+            ),
+        )
+    return CopyPlan(
+        request=request,
+        source=source,
+        index=index,
+        read=plan_rate(request.read, source, "read", index),
+        segments=request.segments or 1,
+        routes=tuple(
+            PlannedRoute(route, target, plan_rate(route.write, target, "write"))
+            for route, target in zip(request.routes, targets, strict=True)
+        ),
+    )
+
+
+def _check_names(request: CopyRequest) -> None:
+    """Finds what can be seen without asking the service."""
+    if not request.routes:
+        raise UserError("the copy has no route; name a table to write to")
+    for table in (request.source, *(route.target for route in request.routes)):
+        check_region(table)
+    name, times = Counter(route.name for route in request.routes).most_common(1)[0]
+    if times > 1:
+        raise UserError(
+            f"{times} routes are named {name!r}; give each a name of its own (--name)"
+        )
+    if isinstance(request.filter, str):
+        parse_condition(request.filter)
+
+
+async def _describe_all(
+    tables: Sequence[TableRef], transport: TransportConfig
+) -> list[TableDescription]:
+    return await asyncio.gather(*(_describe(table, transport) for table in tables))
+
+
+async def _describe(table: TableRef, config: TransportConfig) -> TableDescription:
+    transport = make_transport(table, config)
+    client = DynamoDBClient(
+        table,
+        transport,
+        clock=SystemClock(),
+        rng=random.Random(),  # noqa: S311 - jitter, no secret
+        deadline_seconds=_DEADLINE_SECONDS,
+    )
+    try:
+        return await client.describe_table()
+    finally:
+        await transport.aclose()
+
+
+def _check_serving(table: TableRef, description: TableDescription) -> None:
+    if description.status not in _SERVING:
+        raise UserError(
+            f"{table.display} is {description.status}, and a table is read and written "
+            "when it is ACTIVE; wait for it, or name another"
+        )
+
+
+def _check_distinct(request: CopyRequest, found: Sequence[_Found]) -> None:
+    """Refuses a copy of a table onto itself, and two routes to one table."""
+    names = ["the source", *(f"route {route.name}" for route in request.routes)]
+    for place, one in enumerate(found):
+        for earlier in range(place):
+            if not _is_same(one, found[earlier]):
+                continue
+            what = one[0].display
+            if earlier == 0:
+                raise UserError(
+                    f"{names[place]} writes to {what}, which is the source itself; "
+                    "name another target"
+                )
+            raise UserError(
+                f"{names[earlier]} and {names[place]} both write to {what}; keep one, "
+                "with a filter that takes the items of both"
+            )
+
+
+def _is_same(one: _Found, other: _Found) -> bool:
+    """Emulators give tables of different servers one ARN, but not one id."""
+    (table, found), (other_table, other_found) = one, other
+    if found.arn != other_found.arn:
+        return False
+    if found.table_id and other_found.table_id:
+        return found.table_id == other_found.table_id
+    return table.endpoint_url == other_table.endpoint_url
+
+
+def _find_index(
+    request: CopyRequest, source: TableDescription
+) -> IndexDescription | None:
+    if request.index is None:
+        return None
+    by_name = {index.name: index for index in source.indexes}
+    if request.index not in by_name:
+        has = ", ".join(sorted(by_name)) or "none"
+        raise UserError(
+            f"{request.source.display} has no index {request.index!r} (it has: {has}); "
+            "correct --index, or leave it out to read the table"
+        )
+    index = by_name[request.index]
+    if request.consistent and index.kind == "GSI":
+        raise UserError(
+            f"index {index.name} of {request.source.display} is global, and a global "
+            "index has no consistent reads; leave out --consistent"
+        )
+    return index
