@@ -1,0 +1,164 @@
+"""Every counter of this library: its name, its unit and what it counts.
+
+A metric of a route or a filter carries its owner's name: `written/oregon`. Query
+counters by namespace and name, never by step: what a batched DoFn counts is put
+down to another step by some runners.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from apache_beam.metrics.metric import MetricResults, Metrics, MetricsFilter
+from apache_beam.runners.runner import PipelineResult
+
+__all__ = [
+    "ALL_METRICS",
+    "FILTERED",
+    "FILTER_EVALUATIONS",
+    "NAMESPACE",
+    "PAGES",
+    "READ_UNITS",
+    "REJECTED",
+    "RETRIED_BATCHES",
+    "SCANNED",
+    "SCAN_FILTERED",
+    "SEGMENTS_DONE",
+    "SKIPPED",
+    "SUPERSEDED",
+    "THROTTLED_REQUESTS",
+    "THROTTLED_SECONDS",
+    "WRITE_UNITS",
+    "WRITTEN",
+    "Metric",
+    "WholeUnits",
+    "counters_of",
+]
+
+NAMESPACE = "beam-dynamodb"
+
+Counter = Metrics.DelegatingCounter
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One counter, or one for each owner (a route, a filter).
+
+    Attributes:
+        name: in `NAMESPACE`; an owner's name follows it after a slash.
+        unit: of one step of the counter.
+        help: what is counted, for a reader of the run's summary.
+        owner: whose counter it is; None if the run has one of it.
+    """
+
+    name: str
+    unit: Literal["items", "pages", "segments", "units", "requests", "seconds", "calls"]
+    help: str
+    owner: Literal["route", "filter"] | None = None
+
+    def name_of(self, owner: str | None = None) -> str:
+        """The counter's full name.
+
+        >>> WRITTEN.name_of("oregon")
+        'written/oregon'
+
+        Raises:
+            ValueError: the metric has owners and none is given, or the reverse.
+        """
+        if (owner is None) != (self.owner is None):
+            raise ValueError(
+                f"metric {self.name} is counted "
+                f"{f'by {self.owner}' if self.owner else 'once a run'}, "
+                f"got owner {owner!r}"
+            )
+        return self.name if owner is None else f"{self.name}/{owner}"
+
+    def counter(self, owner: str | None = None) -> Counter:
+        """Beam's counter. Pickles, so a DoFn may make it when it is constructed."""
+        return Metrics.counter(NAMESPACE, self.name_of(owner))
+
+
+# --- The scan ---
+
+SCANNED = Metric("scanned", "items", "Items that the scan read (ScannedCount)")
+SCAN_FILTERED = Metric(
+    "scan_filtered", "items", "Items that the service left out by the scan's filter"
+)
+PAGES = Metric("pages", "pages", "Pages read")
+SEGMENTS_DONE = Metric("segments_done", "segments", "Segments read to their end")
+READ_UNITS = Metric("read_units", "units", "Read capacity consumed")
+
+# --- Routes: scanned + fanned out = written + filtered + skipped + superseded +
+# --- rejected, for each
+
+WRITTEN = Metric("written", "items", "Items put or deleted", "route")
+FILTERED = Metric("filtered", "items", "Items the route's filter left out", "route")
+SKIPPED = Metric("skipped", "items", "Items not written: the mode forbids it", "route")
+SUPERSEDED = Metric(
+    "superseded", "items", "Items followed by another of the same key", "route"
+)
+REJECTED = Metric("rejected", "items", "Items that could not be written", "route")
+WRITE_UNITS = Metric("write_units", "units", "Write capacity consumed", "route")
+RETRIED_BATCHES = Metric(
+    "retried_batches", "requests", "Batches of which items were sent again", "route"
+)
+FILTER_EVALUATIONS = Metric(
+    "filter_evaluations", "calls", "Items that a filter looked at", "filter"
+)
+
+# --- Both directions ---
+
+THROTTLED_REQUESTS = Metric(
+    "throttled_requests", "requests", "Requests that the service throttled"
+)
+# The name by which Beam's runners know it (io/components/adaptive_throttler.py).
+THROTTLED_SECONDS = Metric(
+    "cumulativeThrottlingSeconds", "seconds", "Time spent waiting for the rate"
+)
+
+ALL_METRICS = (
+    SCANNED,
+    SCAN_FILTERED,
+    PAGES,
+    SEGMENTS_DONE,
+    READ_UNITS,
+    WRITTEN,
+    FILTERED,
+    SKIPPED,
+    SUPERSEDED,
+    REJECTED,
+    WRITE_UNITS,
+    RETRIED_BATCHES,
+    FILTER_EVALUATIONS,
+    THROTTLED_REQUESTS,
+    THROTTLED_SECONDS,
+)
+
+
+class WholeUnits:
+    """Feeds fractions to a counter of integers, and loses none of them.
+
+    >>> whole = WholeUnits()
+    >>> [whole.add(0.5) for _ in range(4)]
+    [0, 1, 0, 1]
+    """
+
+    def __init__(self) -> None:
+        self._rest = 0.0
+
+    def add(self, amount: float) -> int:
+        """Returns the whole units that are due now, and keeps the rest."""
+        due, self._rest = divmod(self._rest + amount, 1)
+        return int(due)
+
+
+def counters_of(result: PipelineResult) -> dict[str, int]:
+    """A finished run's counters: full name to value, summed over steps.
+
+    Committed values, or attempted ones on a runner that reports no other.
+    """
+    found = result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))
+    sums: dict[str, int] = {}
+    for counter in found[MetricResults.COUNTERS]:
+        name = counter.key.metric.name
+        sums[name] = sums.get(name, 0) + counter.result
+    return sums
