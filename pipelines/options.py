@@ -267,11 +267,12 @@ class CopyOptions:
             convert=convert.text,
         ),
     )
-    workers: int = field(
-        default=1,
+    workers: int | None = field(
+        default=None,
         metadata=flag(
             _RUN,
-            "worker processes, which share every rate; 1 by default",
+            "worker processes, which share every rate; 1 by default, and to be said "
+            "where the runner is not this process",
             metavar="N",
             convert=convert.whole_number(1, 10_000, "workers"),
         ),

@@ -17,11 +17,12 @@ from transforms.dynamodb.event_loop import worker_loop
 from transforms.dynamodb.expressions import parse_condition
 from transforms.dynamodb.tables import IndexDescription, TableDescription, TableRef
 from transforms.dynamodb.transport import TransportConfig, make_transport
-from transforms.planning.capacity import plan_rate
+from transforms.planning.capacity import Direction, PlannedRate, plan_rate
 from transforms.planning.keys import check_keys
 from transforms.planning.plan import CopyPlan, CopyRequest, PlannedRoute
 from transforms.planning.regions import check_region
 from transforms.throttle.clock import SystemClock
+from transforms.throttle.rate import Rate, RateError
 
 __all__ = ["check_copy"]
 
@@ -61,10 +62,14 @@ def check_copy(request: CopyRequest, transport: TransportConfig) -> CopyPlan:
         request=request,
         source=source,
         index=index,
-        read=plan_rate(request.read, source, "read", index),
+        read=_plan_rate("the source", request.read, source, "read", index),
         segments=request.segments or 1,
         routes=tuple(
-            PlannedRoute(route, target, plan_rate(route.write, target, "write"))
+            PlannedRoute(
+                route,
+                target,
+                _plan_rate(f"route {route.name}", route.write, target, "write"),
+            )
             for route, target in zip(request.routes, targets, strict=True)
         ),
     )
@@ -141,6 +146,19 @@ def _is_same(one: _Found, other: _Found) -> bool:
     if found.table_id and other_found.table_id:
         return found.table_id == other_found.table_id
     return table.endpoint_url == other_table.endpoint_url
+
+
+def _plan_rate(
+    place: str,
+    rate: Rate,
+    table: TableDescription,
+    direction: Direction,
+    index: IndexDescription | None = None,
+) -> PlannedRate:
+    try:
+        return plan_rate(rate, table, direction, index)
+    except RateError as error:
+        raise UserError(f"{place}: {error}") from error
 
 
 def _find_index(

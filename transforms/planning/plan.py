@@ -1,5 +1,6 @@
 """A plan: both ends as they were found, and what would be done between them."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -51,6 +52,11 @@ class PlannedRoute:
     table: TableDescription
     write: PlannedRate
 
+    @property
+    def at_rate(self) -> Route:
+        """The route with its rate in units a second, so that no worker need ask."""
+        return dataclasses.replace(self.route, write=self.write.rate)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyPlan:
@@ -76,6 +82,15 @@ class CopyPlan:
     def keys(self) -> KeySchema:
         """The key of every item: the table's own, also when an index is read."""
         return self.source.keys
+
+    @property
+    def keys_are_unique(self) -> bool:
+        """True if no two items can meet in one key of a target.
+
+        A table gives each key once, and the routes keep keys one to one. An index
+        follows its table with a delay, so an item may be met in two places of it.
+        """
+        return self.index is None
 
     def lines(self) -> list[str]:
         """Returns the plan as people read it."""

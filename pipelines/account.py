@@ -1,0 +1,101 @@
+"""The account: where every scanned item went, for every route.
+
+    scanned = written + filtered + skipped + superseded + rejected
+
+An item that the filter of all routes leaves out counts as filtered for each of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from transforms import metrics
+
+__all__ = ["Account", "RouteAccount", "make_account"]
+
+_FATES = {
+    metric.name: metric
+    for metric in (
+        metrics.WRITTEN,
+        metrics.FILTERED,
+        metrics.SKIPPED,
+        metrics.SUPERSEDED,
+        metrics.REJECTED,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RouteAccount:
+    """What became of the scanned items on one route; all figures are items."""
+
+    name: str
+    written: int
+    filtered: int
+    skipped: int
+    superseded: int
+    rejected: int
+
+    @property
+    def total(self) -> int:
+        """Every item whose fate is known."""
+        return sum(getattr(self, fate) for fate in _FATES)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account of one run."""
+
+    scanned: int
+    routes: tuple[RouteAccount, ...]
+
+    @property
+    def balances(self) -> bool:
+        """True if no item was lost and none counted twice, on any route."""
+        return all(route.total == self.scanned for route in self.routes)
+
+    @property
+    def rejected(self) -> int:
+        """Items that some service refused, over all routes."""
+        return sum(route.rejected for route in self.routes)
+
+    def table(self) -> list[str]:
+        """Returns the account as aligned lines, a heading and one line a route."""
+        rows = [("route", "scanned", *_FATES)]
+        for route in self.routes:
+            figures = (getattr(route, fate) for fate in _FATES)
+            rows.append((route.name, *(f"{n:,}" for n in (self.scanned, *figures))))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return ["  ".join(_align(row, widths)).rstrip() for row in rows]
+
+    def line(self) -> str:
+        """Returns the account in one line, without the fates that no item had."""
+        parts = [f"scanned {self.scanned:,}"]
+        for route in self.routes:
+            fates = [(fate, getattr(route, fate)) for fate in _FATES]
+            said = [f"{fate} {count:,}" for fate, count in fates if count]
+            parts.append(f"{route.name}: {', '.join(said) or 'nothing to write'}")
+        return "items: " + "; ".join(parts)
+
+
+def make_account(counters: Mapping[str, int], routes: Sequence[str]) -> Account:
+    """Makes the account of a run's counters, by their full names."""
+    return Account(
+        scanned=counters.get(metrics.SCANNED.name, 0),
+        routes=tuple(_route_account(counters, name) for name in routes),
+    )
+
+
+def _route_account(counters: Mapping[str, int], name: str) -> RouteAccount:
+    fates = {
+        fate: counters.get(metric.name_of(name), 0) for fate, metric in _FATES.items()
+    }
+    fates["filtered"] += counters.get(metrics.SCAN_FILTERED.name, 0)
+    return RouteAccount(name=name, **fates)
+
+
+def _align(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    name, *figures = row
+    return [
+        name.ljust(widths[0]),
+        *(figure.rjust(w) for figure, w in zip(figures, widths[1:], strict=True)),
+    ]

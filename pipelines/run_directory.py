@@ -1,0 +1,66 @@
+"""The run directory: what one run keeps on this machine."""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from transforms.dynamodb.errors import UserError
+
+__all__ = ["RunDirectory", "make_run_id"]
+
+_DEFAULT = Path(".beam-dynamodb", "runs")
+_OWNER_ONLY = 0o700  # rejected items are a customer's data
+
+
+def make_run_id(wall_seconds: float, rng: random.Random) -> str:
+    """Returns a name that sorts by time and that two runs hardly share.
+
+    >>> make_run_id(1795493700.0, random.Random(1))[:15]
+    '20261124-041500'
+    """
+    moment = datetime.fromtimestamp(wall_seconds, tz=timezone.utc)
+    return f"{moment:%Y%m%d-%H%M%S}-{rng.getrandbits(24):06x}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """A directory that only its owner reads.
+
+    Attributes:
+        path: an absolute path.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, chosen: str | None, run_id: str) -> "RunDirectory":
+        """Makes the directory that was chosen, or the usual one for this run.
+
+        Raises:
+            UserError: it cannot be made, or holds the ledger of an earlier run.
+        """
+        path = Path(chosen or _DEFAULT / run_id).absolute()
+        try:
+            path.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"--run-dir: cannot make {path}: {error.strerror}; name another"
+            ) from error
+        directory = cls(path)
+        if directory.ledger.exists():
+            raise UserError(
+                f"--run-dir: {path} holds the ledger of an earlier run; name another, "
+                "or leave it out"
+            )
+        return directory
+
+    @property
+    def ledger(self) -> Path:
+        """The file that the workers report their progress to."""
+        return self.path / "ledger.sqlite"
+
+    @property
+    def rejected(self) -> Path:
+        """Where rejected items are kept."""
+        return self.path / "rejected"
