@@ -15,7 +15,7 @@ from transforms.throttle.limiter import Limiter, UnlimitedLimiter
 from transforms.throttle.rate import Rate
 from transforms.throttle.token_bucket import TokenBucket
 
-__all__ = ["Direction", "burst_units", "capacity_units_of", "limiter_for"]
+__all__ = ["Direction", "burst_units", "capacity_units", "limiter_for"]
 
 Direction = Literal["read", "write"]
 
@@ -28,7 +28,7 @@ _ITEM_UNITS: dict[Direction, float] = {"read": 100.0, "write": 400.0}
 _ON_DEMAND_START: dict[Direction, float] = {"read": 12_000.0, "write": 4_000.0}
 
 
-def capacity_units_of(
+def capacity_units(
     table: TableDescription,
     direction: Direction,
     index: IndexDescription | None = None,
@@ -85,7 +85,7 @@ def limiter_for(
         table: whose capacity is spent.
         direction: reads and writes have capacities of their own.
         rate: the promise to the table's owner, for all workers together.
-        capacity_units: what 100 % is, see `capacity_units_of`.
+        capacity_units: what 100 % is, see `capacity_units`.
         workers: processes that share the rate evenly, 1 or more.
         index: a global secondary index, which has capacity of its own.
         run_id: runs that follow each other in one process share nothing.

@@ -23,6 +23,7 @@ __all__ = [
     "SCANNED",
     "SCAN_FILTERED",
     "SEGMENTS_DONE",
+    "SHARED_FILTERED",
     "SKIPPED",
     "SUPERSEDED",
     "THROTTLED_REQUESTS",
@@ -80,7 +81,10 @@ class Metric:
 # --- The scan ---
 
 SCANNED = Metric("scanned", "items", "Items that the scan read (ScannedCount)")
-SCAN_FILTERED = Metric(
+SCAN_SHARED_FILTERED = Metric(
+    "shared_filtered", "items", "Items that the filter shared by all routes left out"
+)
+FILTERED = Metric(
     "scan_filtered", "items", "Items that the service left out by the scan's filter"
 )
 PAGES = Metric("pages", "pages", "Pages read")
@@ -121,6 +125,7 @@ ALL_METRICS = (
     PAGES,
     SEGMENTS_DONE,
     READ_UNITS,
+    SHARED_FILTERED,
     WRITTEN,
     FILTERED,
     SKIPPED,

@@ -1,0 +1,254 @@
+"""Reads several segments of a scan at once and hands over their pages in turn.
+
+    caller's thread                 |  the process's event loop
+    --------------------------------+--------------------------------------------
+    open(segment) ------------------+-> a task per segment, one request at a time:
+                                    |     a free place for a page, leave of the
+    take() <-- page <-- queue <-----+---  limiter, Scan, settle, next start key
+      (frees a place) --------------+->
+    close() ------------------------+-> cancels what is outstanding
+
+The next page of a segment is asked for before the last one was taken: where it
+starts is known. What is read ahead is bounded by places for pages, each up to 1 MB,
+which a page holds from its request until it is taken. No Beam here.
+"""
+
+import asyncio
+import queue
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from transforms.dynamodb.event_loop import LoopThread
+from transforms.dynamodb.operations import ScanPage, ScanRequest
+from transforms.throttle.clock import Clock
+from transforms.throttle.limiter import Limiter
+
+__all__ = ["PageSizer", "ReadPage", "ScanClient", "SegmentReader"]
+
+# A page of 1 MB, and an item of 400 KB, in read units of eventually consistent
+# reads (half a unit for 4 KB); consistent reads cost twice that.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
+_PAGE_UNITS = 128.0
+_ITEM_UNITS = 50.0
+
+
+class ScanClient(Protocol):
+    """The part of `DynamoDBClient` that reads pages."""
+
+    async def scan_page(
+        self, request: ScanRequest, *, on_throttle: Callable[[], None] | None = None
+    ) -> ScanPage:
+        """Reads one page; retries what can be, raises what cannot."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPage:
+    """A page, and its place in the scan.
+
+    Attributes:
+        segment: the segment it belongs to.
+        start_key: the ExclusiveStartKey it was read with; None for the first.
+        page: what the service returned. `page.last_key` is where the next page
+            starts, None if this is the segment's last.
+    """
+
+    segment: int
+    start_key: bytes | None
+    page: ScanPage
+
+
+class PageSizer:
+    """Learns what pages cost, and keeps one page below a second's budget.
+
+    Args:
+        page_limit: the most items a page may evaluate; None leaves it to the
+            service, which ends a page after 1 MB.
+        max_units: what a page may cost, in read units; infinite if unlimited.
+        consistent: whether reads cost double.
+    """
+
+    def __init__(
+        self, page_limit: int | None, max_units: float, *, consistent: bool
+    ) -> None:
+        factor = 2.0 if consistent else 1.0
+        self._page_limit = page_limit
+        self._max_units = max(1.0, max_units)
+        self._is_bounded = self._max_units < _PAGE_UNITS * factor
+        # Until a page has shown better, items are as large as they can be.
+        self._item_units = _ITEM_UNITS * factor
+        self._page_units = min(_PAGE_UNITS * factor, self._max_units)
+
+    @property
+    def estimate(self) -> float:
+        """What the next page will cost: as much as the last one."""
+        return self._page_units
+
+    @property
+    def limit(self) -> int | None:
+        """How many items the next page may evaluate; None for no limit of ours."""
+        if not self._is_bounded:
+            return self._page_limit
+        affordable = max(1, int(self._max_units / self._item_units))
+        return min(affordable, self._page_limit or affordable)
+
+    def learn(self, page: ScanPage) -> None:
+        """Takes a page's cost as that of the next."""
+        units = page.consumed.units
+        if page.scanned_count and units:
+            self._item_units = units / page.scanned_count
+            self._page_units = min(units, self._max_units)
+
+
+class SegmentReader:
+    """Reads open segments concurrently, for one thread; `close` it in any case.
+
+    Args:
+        client: reads pages; used on the loop's thread only.
+        template: the request of every page, but for segment, start key and limit.
+        limiter: gives leave to spend read units; lives on the same loop.
+        worker: the process's event loop.
+        clock: times the waiting for the limiter.
+        pages_in_flight: pages that may be outstanding or not yet taken, 1 or more;
+            at 1 MB each this bounds the reader's memory.
+        max_page_units: what one page may cost, in read units.
+    """
+
+    def __init__(
+        self,
+        client: ScanClient,
+        template: ScanRequest,
+        limiter: Limiter,
+        *,
+        worker: LoopThread,
+        clock: Clock,
+        pages_in_flight: int,
+        max_page_units: float,
+    ) -> None:
+        self._client = client
+        self._template = template
+        self._limiter = limiter
+        self._loop = worker.loop
+        self._worker = worker
+        self._sizer = PageSizer(
+            template.page_limit, max_page_units, consistent=template.consistent
+        )
+        self._wait = _WaitTime(clock)
+        self._places = asyncio.Semaphore(pages_in_flight)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pages: queue.SimpleQueue[ReadPage | Exception] = queue.SimpleQueue()
+        self._active = 0
+        self.throttled_requests = 0
+
+    @property
+    def active(self) -> int:
+        """Segments opened of which the last page was not taken yet."""
+        return self._active
+
+    @property
+    def waited_seconds(self) -> float:
+        """Time in which a read waited for the limiter, counted once for all."""
+        return self._wait.seconds
+
+    def open(self, segment: int, start_key: bytes | None) -> None:
+        """Begins to read a segment at a key."""
+        self._active += 1
+        self._loop.call_soon_threadsafe(self._start, segment, start_key)
+
+    def take(self) -> ReadPage:
+        """Waits for the next page of any segment, and takes it.
+
+        Pages of one segment come in order. Call it only while `active` is above 0.
+
+        Raises:
+            BeamDynamoDBError: a read failed for good; the error as the client
+                raised it. The reader is of no use then but to be closed.
+        """
+        taken = self._pages.get()
+        if isinstance(taken, Exception):
+            raise taken
+        self._loop.call_soon_threadsafe(self._places.release)
+        if taken.page.last_key is None:
+            self._active -= 1
+        return taken
+
+    def close(self) -> None:
+        """Cancels outstanding reads, and returns when none is left."""
+        self._worker.run(self._cancel())
+
+    def _start(self, segment: int, start_key: bytes | None) -> None:
+        task = self._loop.create_task(self._read(segment, start_key))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _cancel(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self, segment: int, start_key: bytes | None) -> None:
+        try:
+            while True:
+                await self._places.acquire()
+                page = await self._read_page(segment, start_key)
+                self._pages.put(ReadPage(segment, start_key, page))
+                if page.last_key is None:
+                    return
+                start_key = page.last_key
+        except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets it
+            self._pages.put(error)
+
+    async def _read_page(self, segment: int, start_key: bytes | None) -> ScanPage:
+        reserved = self._sizer.estimate
+        with self._wait.timed():
+            await self._limiter.acquire(reserved)
+        request = replace(
+            self._template,
+            segment=segment,
+            start_key=start_key,
+            page_limit=self._sizer.limit,
+        )
+        # A read that is cancelled may have been charged, so it counts as charged.
+        consumed = reserved
+        try:
+            page = await self._client.scan_page(request, on_throttle=self._throttled)
+            consumed = page.consumed.units
+        except Exception:
+            consumed = 0.0
+            raise
+        finally:
+            self._limiter.settle(reserved, consumed)
+        self._sizer.learn(page)
+        return page
+
+    def _throttled(self) -> None:
+        self.throttled_requests += 1
+        self._limiter.report_throttled()
+
+
+class _WaitTime:
+    """The time in which anybody waits: of several at once it counts one."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._waiting = 0
+        self._since = 0.0
+        self.seconds = 0.0
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        self._change(+1)
+        try:
+            yield
+        finally:
+            self._change(-1)
+
+    def _change(self, by: int) -> None:
+        now = self._clock.monotonic()
+        if self._waiting:
+            self.seconds += now - self._since
+        self._since = now
+        self._waiting += by
