@@ -81,10 +81,7 @@ class Metric:
 # --- The scan ---
 
 SCANNED = Metric("scanned", "items", "Items that the scan read (ScannedCount)")
-SCAN_SHARED_FILTERED = Metric(
-    "shared_filtered", "items", "Items that the filter shared by all routes left out"
-)
-FILTERED = Metric(
+SCAN_FILTERED = Metric(
     "scan_filtered", "items", "Items that the service left out by the scan's filter"
 )
 PAGES = Metric("pages", "pages", "Pages read")
@@ -95,6 +92,9 @@ READ_UNITS = Metric("read_units", "units", "Read capacity consumed")
 # --- rejected, for each
 
 WRITTEN = Metric("written", "items", "Items put or deleted", "route")
+SHARED_FILTERED = Metric(
+    "shared_filtered", "items", "Items that the filter shared by all routes left out"
+)
 FILTERED = Metric("filtered", "items", "Items the route's filter left out", "route")
 SKIPPED = Metric("skipped", "items", "Items not written: the mode forbids it", "route")
 SUPERSEDED = Metric(
