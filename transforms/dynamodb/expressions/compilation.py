@@ -1,0 +1,192 @@
+"""A condition as a function over an item's wire bytes, for every item of a scan.
+
+Only the attributes that the condition names are decoded; the rest of the bytes are
+skipped. The common leaves, one top-level attribute against values of one scalar type,
+become closures of their own; the others are left to `evaluation`.
+"""
+
+import functools
+import operator
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias, TypedDict
+
+import msgspec
+
+from transforms.dynamodb.attribute_values import (
+    AttributeValue,
+    AttributeValueError,
+    Wire,
+)
+from transforms.dynamodb.expressions.comparison import COMPARE, ORDER_KEY, contains
+from transforms.dynamodb.expressions.evaluation import TaggedItem, evaluate, resolve
+from transforms.dynamodb.expressions.syntax import (
+    And,
+    AttributeExists,
+    AttributeNotExists,
+    BeginsWith,
+    Between,
+    Comparison,
+    Contains,
+    In,
+    Leaf,
+    Literal,
+    Node,
+    Not,
+    Operand,
+    Or,
+    Path,
+    Size,
+    leaves,
+    operands_of,
+)
+
+__all__ = ["attributes_of", "compile_condition"]
+
+_Test: TypeAlias = Callable[[TaggedItem], bool]
+
+
+def attributes_of(node: Node) -> frozenset[str]:
+    """Returns the top-level attributes that the condition reads."""
+    paths = (
+        operand.path if isinstance(operand, Size) else operand
+        for leaf in leaves(node)
+        for operand in operands_of(leaf)
+    )
+    return frozenset(path.attribute for path in paths if isinstance(path, Path))
+
+
+@functools.lru_cache(maxsize=256)  # msgspec's decoders do not pickle: one a process
+def compile_condition(node: Node) -> Callable[[Wire], bool]:
+    """Returns the test of an item's wire bytes.
+
+    The test raises AttributeValueError if the bytes are not an item's JSON.
+    """
+    decode = _decoder(attributes_of(node))
+    test = _compile(node)
+
+    def matches(wire: Wire) -> bool:
+        try:
+            return test(decode(wire))
+        except msgspec.DecodeError as error:
+            raise AttributeValueError(
+                f"not an item in DynamoDB JSON ({error})"
+            ) from error
+
+    return matches
+
+
+def _decoder(attributes: Iterable[str]) -> Callable[[Wire], TaggedItem]:
+    fields = dict.fromkeys(attributes, dict[str, Any])
+    item_type = TypedDict("item_type", fields, total=False)  # type: ignore[misc]
+    return msgspec.json.Decoder(item_type).decode  # type: ignore[return-value]
+
+
+def _compile(node: Node) -> _Test:
+    match node:
+        case And(terms):
+            return _all_of([_compile(term) for term in terms])
+        case Or(terms):
+            return _any_of([_compile(term) for term in terms])
+        case Not(term):
+            return _opposite(_compile(term))
+    return _scalar_leaf(node) or _other_leaf(node)
+
+
+def _all_of(tests: list[_Test]) -> _Test:
+    first, *rest = tests
+    if not rest:
+        return first
+    others = _all_of(rest)
+    return lambda item: first(item) and others(item)
+
+
+def _any_of(tests: list[_Test]) -> _Test:
+    first, *rest = tests
+    if not rest:
+        return first
+    others = _any_of(rest)
+    return lambda item: first(item) or others(item)
+
+
+def _opposite(test: _Test) -> _Test:
+    return lambda item: not test(item)
+
+
+# --- leaves that compare with values of one scalar type -------------------------------
+
+_FLIPPED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def _scalar_leaf(leaf: Leaf) -> _Test | None:
+    literals = [part for part in operands_of(leaf) if isinstance(part, Literal)]
+    types = {part.type for part in literals}
+    if len(types) != 1 or not types <= ORDER_KEY.keys():
+        return None
+    (tag,) = types
+    key = ORDER_KEY[tag]
+    values = [key(part.tagged[tag]) for part in literals]
+    match leaf:
+        case Comparison(comparator, Path() | Size() as operand, Literal()):
+            accepts = functools.partial(COMPARE[_FLIPPED[comparator]], *values)
+            return _scalar_test(operand, tag, accepts, otherwise=comparator == "<>")
+        case Between(Path() | Size() as operand, Literal(), Literal()):
+            low, high = values
+            return _scalar_test(operand, tag, lambda value: low <= value <= high)
+        case In(Path() | Size() as operand, choices) if len(choices) == len(values):
+            return _scalar_test(operand, tag, frozenset(values).__contains__)
+        case BeginsWith(Path() as operand, Literal()):
+            (prefix,) = values
+            return _scalar_test(operand, tag, lambda value: value.startswith(prefix))
+    return None
+
+
+def _scalar_test(
+    operand: Operand,
+    tag: str,
+    accepts: Callable[[Any], bool],
+    *,
+    otherwise: bool = False,
+) -> _Test:
+    """Tests what `operand` holds under `tag`; another type or nothing: `otherwise`."""
+    get = _getter(operand)
+    key = ORDER_KEY[tag]
+
+    def test(item: TaggedItem) -> bool:
+        value = get(item)
+        if value is None:
+            return otherwise
+        content = value.get(tag)
+        return otherwise if content is None else accepts(key(content))
+
+    return test
+
+
+# --- the others -----------------------------------------------------------------------
+
+
+def _other_leaf(leaf: Leaf) -> _Test:
+    match leaf:
+        case AttributeExists(Path(name, ())):
+            return lambda item: name in item
+        case AttributeNotExists(Path(name, ())):
+            return lambda item: name not in item
+        case Contains(operand, Literal() as element):
+            return _contains_test(operand, element.tagged)
+    return functools.partial(evaluate, leaf)
+
+
+def _contains_test(operand: Operand, element: AttributeValue) -> _Test:
+    get = _getter(operand)
+
+    def test(item: TaggedItem) -> bool:
+        value = get(item)
+        return value is not None and contains(value, element)
+
+    return test
+
+
+def _getter(operand: Operand) -> Callable[[TaggedItem], AttributeValue | None]:
+    match operand:
+        case Path(name, ()):
+            return operator.methodcaller("get", name)
+    return functools.partial(resolve, operand)
