@@ -1,7 +1,7 @@
 """How the service compares two AttributeValues, given as parsed JSON.
 
-Nothing here raises for types that do not fit: a stored value of the wrong type makes the
-condition false.
+Nothing here raises for types that do not fit: a stored value of the wrong type makes
+the condition false.
 """
 
 import base64

@@ -89,7 +89,8 @@ def _compile(node: Node) -> _Test:
             return _any_of([_compile(term) for term in terms])
         case Not(term):
             return _opposite(_compile(term))
-    return _scalar_leaf(node) or _other_leaf(node)
+        case _:
+            return _scalar_leaf(node) or _other_leaf(node)
 
 
 def _all_of(tests: list[_Test]) -> _Test:
@@ -137,7 +138,8 @@ def _scalar_leaf(leaf: Leaf) -> _Test | None:
         case BeginsWith(Path() as operand, Literal()):
             (prefix,) = values
             return _scalar_test(operand, tag, lambda value: value.startswith(prefix))
-    return None
+        case _:
+            return None
 
 
 def _scalar_test(
@@ -172,7 +174,8 @@ def _other_leaf(leaf: Leaf) -> _Test:
             return lambda item: name not in item
         case Contains(operand, Literal() as element):
             return _contains_test(operand, element.tagged)
-    return functools.partial(evaluate, leaf)
+        case _:
+            return functools.partial(evaluate, leaf)
 
 
 def _contains_test(operand: Operand, element: AttributeValue) -> _Test:
@@ -186,7 +189,6 @@ def _contains_test(operand: Operand, element: AttributeValue) -> _Test:
 
 
 def _getter(operand: Operand) -> Callable[[TaggedItem], AttributeValue | None]:
-    match operand:
-        case Path(name, ()):
-            return operator.methodcaller("get", name)
+    if isinstance(operand, Path) and not operand.steps:
+        return operator.methodcaller("get", operand.attribute)
     return functools.partial(resolve, operand)

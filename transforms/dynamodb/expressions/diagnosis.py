@@ -28,64 +28,48 @@ _EXPECTED = {
     "$END": "the end",
 }
 
+_FUNCTIONS = (
+    "attribute_exists",
+    "attribute_not_exists",
+    "attribute_type",
+    "begins_with",
+    "contains",
+    "size",
+)
+
 _REMEDIES = (
-    # What follows the place; what comes before it; the remedy. The first that fits.
-    (
-        r'"',
-        r"",
-        "write strings in single quotes, 'text'; an unusual attribute name as a"
-        " placeholder, #n",
-    ),
-    (
-        r"'",
-        r"",
-        "close the string with '; a quote inside a string is written twice, ''",
-    ),
-    (r"=", r"[=]\s*$", "equality is a single ="),
-    (r"!=", r"", "not equal is written <>"),
-    (r"!", r"", "the opposite is written NOT"),
-    (r">", r"<\s*$|=\s*$", "the comparators are = <> < <= > >="),
-    (r"&", r"", "write AND"),
-    (r"\|", r"", "write OR"),
-    (r"(?i)like\b", r"", "use begins_with(name, 'text') or contains(name, 'text')"),
+    # What stands at the place; what comes before it; the remedy. The first that fits.
+    (r'"', "", "a string is written 'text'; an unusual attribute name as #n"),
+    (r"'", "", "close the string with '; inside a string a quote is written twice, ''"),
+    (r"=", r"=\s*$", "equality is a single ="),
+    (r"!=", "", "not equal is written <>"),
+    (r"!", "", "the opposite is written NOT"),
+    (r">", r"[<=]\s*$", "the comparators are = <> < <= > >="),
+    (r"&", "", "write AND"),
+    (r"\|", "", "write OR"),
+    (r"(?i)like\b", "", "use begins_with(name, 'text') or contains(name, 'text')"),
     (
         r"(?i)is\b",
-        r"",
-        "use attribute_exists(name), attribute_not_exists(name) or"
-        " attribute_type(name, 'NULL')",
+        "",
+        "use attribute_not_exists(name), attribute_exists(name) or name = NULL",
     ),
     (
         r"(?i)(and|or|not|between|in|true|false|null)\b",
-        r"",
+        "",
         "as an attribute's name this keyword needs a placeholder, #n",
     ),
-    (
-        r"\(",
-        r"\w\s*$",
-        "the functions are attribute_exists, attribute_not_exists,"
-        " attribute_type, begins_with, contains and size",
-    ),
+    (r"\(", r"\w\s*$", f"the functions are {', '.join(_FUNCTIONS)}"),
     (r"-?[0-9]", r"[0-9]\s*$", "a date is a string, '2013-06-01'"),
     (r"-", r"\w\s*$", "an attribute name with - needs a placeholder, #n"),
-    (r"-?[0-9]+[.eE][0-9]*", r"", "a number is written 10, -1.5 or 2e3"),
-    (
-        r"-?[0-9]",
-        r"",
-        "a string needs single quotes, an attribute name that begins with"
-        " a digit a placeholder, #n",
-    ),
-    (r"\.[0-9]", r"", "a number begins with a digit, 0.5"),
-    (r"\[", r"", "a list index is a whole number from 0, tags[0]"),
-    (r"[-+*/%]", r"", "conditions have no arithmetic; give the result as a value"),
-    (r"#", r"", "a name's placeholder is # and letters or digits, #n"),
-    (r":", r"", "a value's placeholder is : and letters or digits, :v"),
-    (r";", r"", "leave it out; there is one condition"),
-    (
-        r"[^\x00-\x7f]",
-        r"",
-        "an attribute name beyond a-z, A-Z, 0-9 and _ needs a"
-        " placeholder, #n; a string single quotes",
-    ),
+    (r"-?[0-9]+[.eE]", "", "a number is written 10, -1.5 or 2e3"),
+    (r"-?[0-9]", "", "a string is written '10a', a name that begins with a digit #n"),
+    (r"\.[0-9]", "", "a number begins with a digit, 0.5"),
+    (r"\[", "", "a list index is a whole number from 0, tags[0]"),
+    (r"[-+*/%]", "", "there is no arithmetic; write the result as a value"),
+    (r"#", "", "a name's placeholder is # and letters, digits or _, #n"),
+    (r":", "", "a value's placeholder is : and letters, digits or _, :v"),
+    (r";", "", "leave it out"),
+    (r"[^\x00-\x7f]", "", "a string is written 'text'; a name beyond ASCII as #n"),
 )
 
 
@@ -100,8 +84,11 @@ def explain(error: lark.UnexpectedInput, text: str) -> ExpressionError:
 
 
 def _position(error: lark.UnexpectedInput, text: str) -> int:
+    # Lark gives the end the place of the last token.
     at_end = isinstance(error, lark.UnexpectedToken) and error.token.type == "$END"
-    return len(text) if at_end else error.pos_in_stream or 0
+    if at_end or error.pos_in_stream is None:
+        return len(text)
+    return error.pos_in_stream
 
 
 def _found(text: str, position: int) -> str:

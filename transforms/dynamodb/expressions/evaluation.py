@@ -17,6 +17,7 @@ from transforms.dynamodb.expressions.syntax import (
     Between,
     Comparison,
     Contains,
+    Function,
     In,
     Literal,
     Node,
@@ -42,6 +43,26 @@ def evaluate(node: Node, item: TaggedItem) -> bool:
             return any(evaluate(term, item) for term in terms)
         case Not(term):
             return not evaluate(term, item)
+        case Comparison() | Between() | In():
+            return _evaluate_comparison(node, item)
+        case _:
+            return _evaluate_function(node, item)
+
+
+def _evaluate_comparison(leaf: Comparison | Between | In, item: TaggedItem) -> bool:
+    match leaf:
+        case Comparison(comparator, left, right):
+            return _compare(comparator, left, right, item)
+        case Between(operand, low, high):
+            return _compare(">=", operand, low, item) and _compare(
+                "<=", operand, high, item
+            )
+        case In(operand, choices):
+            return any(_compare("=", operand, choice, item) for choice in choices)
+
+
+def _evaluate_function(leaf: Function, item: TaggedItem) -> bool:
+    match leaf:
         case AttributeExists(path):
             return resolve(path, item) is not None
         case AttributeNotExists(path):
@@ -52,14 +73,6 @@ def evaluate(node: Node, item: TaggedItem) -> bool:
             return _of_both(comparison.begins_with, operand, prefix, item)
         case Contains(operand, element):
             return _of_both(comparison.contains, operand, element, item)
-        case In(operand, choices):
-            return any(_compare("=", operand, choice, item) for choice in choices)
-        case Between(operand, low, high):
-            return _compare(">=", operand, low, item) and _compare(
-                "<=", operand, high, item
-            )
-        case Comparison(comparator, left, right):
-            return _compare(comparator, left, right, item)
 
 
 def resolve(operand: Operand, item: TaggedItem) -> AttributeValue | None:

@@ -1,7 +1,7 @@
 """What the service refuses in an expression before it looks at any item.
 
-A value of the expression that its operator can never use is a mistake of the writer's; a
-stored value that the operator cannot use is only false.
+A value of the expression that its operator can never use is a mistake of the writer's;
+a stored value that the operator cannot use is only false.
 """
 
 from collections.abc import Iterable
@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from transforms.dynamodb.errors import ExpressionError
 from transforms.dynamodb.expressions.comparison import ORDERED_TYPES, is_ordered
 from transforms.dynamodb.expressions.syntax import (
+    AttributeExists,
+    AttributeNotExists,
     AttributeType,
     BeginsWith,
     Between,
@@ -51,6 +53,8 @@ def check(leaf: Leaf, text: str) -> None:
             _check_types([operand], _CONTAINER_TYPES, "contains", text)
         case AttributeType(_, type_name):
             _check_type_name(type_name, text)
+        case AttributeExists() | AttributeNotExists():
+            pass  # a path, by the grammar
 
 
 def _check_distinct(leaf: Leaf, what: str, text: str) -> None:

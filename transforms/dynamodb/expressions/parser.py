@@ -1,14 +1,15 @@
 """Expression text to its tree.
 
-    text --condition.lark--> Lark tree --_Builder--> Node (names, values resolved, checked)
+    text --condition.lark--> Lark tree --_Builder--> Node
 
-Every mistake is an `ExpressionError` with the place in the text.
+The builder puts names and values in place of their placeholders, and has the operands
+checked. Every mistake is an `ExpressionError` with the place in the text.
 """
 
 import functools
 from collections.abc import Mapping
-from importlib import resources
 from decimal import Decimal
+from importlib import resources
 from typing import Any, NoReturn, TypeVar
 
 import lark
@@ -211,12 +212,9 @@ class _Builder(lark.Transformer[lark.Token, Any]):
         return self._literal(self._values[name], meta.start_pos)
 
     def _step(self, token: lark.Token) -> str | int:
-        match token.type:
-            case "INDEX":
-                return int(token[1:-1])
-            case "NAME_PLACEHOLDER":
-                return self._name(token)
-        return str(token)
+        if token.type == "INDEX":
+            return int(token[1:-1])
+        return self._name(token) if token.type == "NAME_PLACEHOLDER" else str(token)
 
     def _name(self, token: lark.Token) -> str:
         name = self._names.get(str(token))

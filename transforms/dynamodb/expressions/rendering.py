@@ -1,5 +1,7 @@
 """A tree to the text that the service takes."""
 
+from collections.abc import Mapping
+
 from transforms.dynamodb.expressions.service import Placeholders, ServiceExpression
 from transforms.dynamodb.expressions.syntax import (
     And,
@@ -11,6 +13,7 @@ from transforms.dynamodb.expressions.syntax import (
     Comparison,
     Contains,
     In,
+    Leaf,
     Literal,
     Node,
     Not,
@@ -22,6 +25,14 @@ from transforms.dynamodb.expressions.syntax import (
 )
 
 __all__ = ["render_condition"]
+
+_FUNCTIONS: Mapping[type, str] = {
+    AttributeExists: "attribute_exists",
+    AttributeNotExists: "attribute_not_exists",
+    AttributeType: "attribute_type",
+    BeginsWith: "begins_with",
+    Contains: "contains",
+}
 
 
 def render_condition(node: Node, *, prefix: str = "f") -> ServiceExpression:
@@ -42,36 +53,26 @@ def _text(node: Node, placeholders: Placeholders) -> str:
             return " AND ".join(_within_and(term, placeholders) for term in terms)
         case Not(term):
             return f"NOT ({_text(term, placeholders)})"
-    operands = [_operand(operand, placeholders) for operand in operands_of(node)]
-    match node:
+        case _:
+            return _leaf(node, placeholders)
+
+
+def _within_and(term: Node, placeholders: Placeholders) -> str:
+    text = _text(term, placeholders)
+    return f"({text})" if isinstance(term, Or) else text
+
+
+def _leaf(leaf: Leaf, placeholders: Placeholders) -> str:
+    operands = [_operand(operand, placeholders) for operand in operands_of(leaf)]
+    match leaf:
         case Comparison(comparator):
             return f" {comparator} ".join(operands)
         case Between():
             return "{} BETWEEN {} AND {}".format(*operands)
         case In():
             return f"{operands[0]} IN ({', '.join(operands[1:])})"
-        case (
-            AttributeExists()
-            | AttributeNotExists()
-            | AttributeType()
-            | BeginsWith()
-            | Contains()
-        ):
-            return f"{_FUNCTIONS[type(node)]}({', '.join(operands)})"
-
-
-_FUNCTIONS = {
-    AttributeExists: "attribute_exists",
-    AttributeNotExists: "attribute_not_exists",
-    AttributeType: "attribute_type",
-    BeginsWith: "begins_with",
-    Contains: "contains",
-}
-
-
-def _within_and(term: Node, placeholders: Placeholders) -> str:
-    text = _text(term, placeholders)
-    return f"({text})" if isinstance(term, Or) else text
+        case _:
+            return f"{_FUNCTIONS[type(leaf)]}({', '.join(operands)})"
 
 
 def _operand(operand: Operand, placeholders: Placeholders) -> str:

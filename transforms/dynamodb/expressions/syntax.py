@@ -7,7 +7,8 @@ same in other parentheses therefore give equal trees.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal as OneOf, TypeAlias
+from typing import Any, TypeAlias
+from typing import Literal as OneOf
 
 import msgspec
 
@@ -23,6 +24,7 @@ __all__ = [
     "Comparator",
     "Comparison",
     "Contains",
+    "Function",
     "In",
     "Leaf",
     "Literal",
@@ -150,16 +152,10 @@ class Contains:
     element: Operand
 
 
-Leaf: TypeAlias = (
-    Comparison
-    | Between
-    | In
-    | AttributeExists
-    | AttributeNotExists
-    | AttributeType
-    | BeginsWith
-    | Contains
+Function: TypeAlias = (
+    AttributeExists | AttributeNotExists | AttributeType | BeginsWith | Contains
 )
+Leaf: TypeAlias = Comparison | Between | In | Function
 
 
 @dataclass(frozen=True, slots=True)
