@@ -5,6 +5,7 @@ table in one process share one budget, whatever number of threads runs them.
 """
 
 import math
+import os
 import threading
 from dataclasses import dataclass
 from typing import Literal
@@ -67,6 +68,8 @@ class _Budget:
 
 _limiters: dict[_Budget, Limiter] = {}
 _lock = threading.Lock()
+# A forked worker has an event loop of its own, to which no limiter may carry over.
+os.register_at_fork(after_in_child=_limiters.clear)
 
 
 def limiter_for(

@@ -31,6 +31,7 @@ __all__ = [
     "ScanRestriction",
     "ScanRestrictionCoder",
     "ScanRestrictionTracker",
+    "choose_segments",
     "segment_at",
 ]
 
@@ -56,6 +57,29 @@ def segment_at(place: int, total_segments: int) -> int:
     [0, 5, 2, 7, 4, 1, 6, 3]
     """
     return place * _step(total_segments) % total_segments
+
+
+_PAGE_BYTES = 1024 * 1024  # what ends a page, see API_Scan
+# About 64 pages: the one page that a segment reads in vain at its end is 2 %.
+_SEGMENT_BYTES = 64 * _PAGE_BYTES
+
+
+def choose_segments(size_bytes: int, splits: int, segments_in_flight: int) -> int:
+    """How many segments to cut a table into, 1 to 1,000,000.
+
+    One for each 64 MiB; more, so that every split can read its number at once, as
+    long as each is worth a page; and one for each split in any case, because
+    DescribeTable's size is up to six hours old and 0 for a new table. Every segment
+    costs a request, so a small table is not cut finer than that.
+
+    >>> choose_segments(0, 16, 8), choose_segments(2**30, 16, 8)
+    (16, 128)
+    >>> choose_segments(2**40, 16, 8)
+    16384
+    """
+    by_size = math.ceil(size_bytes / _SEGMENT_BYTES)
+    by_pages = min(splits * segments_in_flight, math.ceil(size_bytes / _PAGE_BYTES))
+    return min(max(by_size, by_pages, splits, 1), MAX_SEGMENTS)
 
 
 # --- The restriction ---------------------------------------------------------
