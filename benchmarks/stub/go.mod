@@ -1,0 +1,3 @@
+module beam-dynamodb/benchmarks/stub
+
+go 1.21

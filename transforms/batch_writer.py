@@ -1,0 +1,438 @@
+"""Writes batches of items to one table: many requests in flight, none forgotten.
+
+    caller's thread                 |  the process's event loop
+    --------------------------------+------------------------------------------
+    submit(items) --> request bodies --> lanes: acquire, send, settle
+         (waits while too many bytes|      unprocessed: back off, send again
+          are in flight)            |      duplicate keys: last wins, send again
+    take_finished() <-- Outcome <---+--    refused: halved until the item is found
+
+No Beam here: `transforms.write` feeds it from DoFns. A lane is a coroutine that
+sends one request after the other; there are as many lanes as it takes to keep
+`TARGET_REQUESTS_PER_SECOND` at the latency that the service shows.
+"""
+
+import asyncio
+import math
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from transforms.dynamodb.client import DynamoDBClient
+from transforms.dynamodb.errors import (
+    BeamDynamoDBError,
+    DuplicateKeysError,
+    ItemRejectedError,
+    JobStoppedError,
+)
+from transforms.dynamodb.keys import Key, KeyDecoder
+from transforms.dynamodb.operations import (
+    BatchWriteResult,
+    batch_write_body,
+    delete_request,
+    parse_batch_write,
+    put_request,
+    request_payload,
+)
+from transforms.items import Wire
+from transforms.throttle.backoff import full_jitter
+from transforms.throttle.clock import Clock
+from transforms.throttle.limiter import Limiter
+
+__all__ = ["BatchWriter", "Outcome", "Refused", "split_items"]
+
+MAX_ITEMS_PER_REQUEST = 25
+"""Of BatchWriteItem; source: AWS API reference, BatchWriteItem."""
+
+MAX_REQUEST_BYTES = 16 * 1024 * 1024
+"""Of BatchWriteItem; source: AWS API reference, BatchWriteItem."""
+
+REQUEST_OVERHEAD_BYTES = 512
+ITEM_OVERHEAD_BYTES = 32
+
+TARGET_REQUESTS_PER_SECOND = 3_200
+"""80,000 items a second: lanes are opened for this rate at the observed latency."""
+
+MIN_LANES, MAX_LANES = 32, 256
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An item that the service will never take.
+
+    Attributes:
+        wire: the item (or key, for deletes) as it was sent.
+        reason: the service's error code and text, without item content.
+        attempts: requests in which it was sent.
+    """
+
+    wire: bytes
+    reason: str
+    attempts: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the items of one `submit`; complete when `open_requests` is 0.
+
+    `items = written + superseded + len(refused)` once complete without error.
+    """
+
+    token: object
+    items: int
+    written: int = 0
+    superseded: int = 0
+    retried_requests: int = 0
+    units: float = 0.0
+    refused: list[Refused] = field(default_factory=list)
+    error: BeamDynamoDBError | None = None
+    open_requests: int = 0
+
+
+@dataclass(slots=True)
+class _Request:
+    """Some items of one outcome on their way: 25 at most."""
+
+    outcome: Outcome
+    items: Sequence[Wire]
+    size_bytes: int
+    attempts: int = 0
+
+
+def split_items(
+    items: Sequence[Wire], size_bytes: int | None = None
+) -> Iterator[Sequence[Wire]]:
+    """Cuts items into requests of at most 25 items and 16 MB, order kept.
+
+    Args:
+        items: wire items.
+        size_bytes: their total size where it is known; small enough, and no item
+            is measured.
+    """
+    bound = MAX_REQUEST_BYTES - REQUEST_OVERHEAD_BYTES
+    overhead = ITEM_OVERHEAD_BYTES * MAX_ITEMS_PER_REQUEST
+    if size_bytes is not None and size_bytes + overhead <= bound:
+        for start in range(0, len(items), MAX_ITEMS_PER_REQUEST):
+            yield items[start : start + MAX_ITEMS_PER_REQUEST]
+        return
+    group: list[Wire] = []
+    group_bytes = 0
+    for item in items:
+        size = memoryview(item).nbytes + ITEM_OVERHEAD_BYTES
+        full = len(group) == MAX_ITEMS_PER_REQUEST or group_bytes + size > bound
+        if group and full:
+            yield group
+            group, group_bytes = [], 0
+        group.append(item)
+        group_bytes += size
+    if group:
+        yield group
+
+
+class BatchWriter:
+    """Keeps many BatchWriteItem requests to one table in flight.
+
+    `submit`, `take_finished`, `drain` and `close` belong to one caller's thread;
+    all else runs on the event loop.
+
+    Args:
+        client: the table's client; its retries handle throttles, 5xx and resets.
+        limiter: asked before each request, told what the service charged.
+        loop: the process's event loop, running in another thread.
+        clock: for latency and deadlines.
+        rng: for the backoff's jitter.
+        keys: reads keys of the target's schema: needed to delete, to hold equal
+            keys apart, and to answer the service's duplicate error.
+        mode: "put" or "delete".
+        keys_unique: no two items submitted share a key, so none is decoded. If
+            False equal keys are written in the order they were submitted.
+        max_bytes_in_flight: `submit` waits while this many bytes are on their way.
+        deadline_seconds: unprocessed items are sent again for this long without
+            any progress; then the job stops.
+    """
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        limiter: Limiter,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        keys: KeyDecoder,
+        mode: str = "put",
+        keys_unique: bool = False,
+        max_bytes_in_flight: int = 32 * 1024 * 1024,
+        deadline_seconds: float = 600.0,
+    ) -> None:
+        self._client = client
+        self._limiter = limiter
+        self._loop = loop
+        self._clock = clock
+        self._rng = rng
+        self._keys = keys
+        self._deletes = mode == "delete"
+        self._keys_unique = keys_unique
+        self._max_bytes = max_bytes_in_flight
+        self._deadline_seconds = deadline_seconds
+        self._request_body = _body_maker(client.table.wire_name, deletes=self._deletes)
+        # Shared by both threads, under the condition's lock.
+        self._changed = threading.Condition()
+        self._bytes_in_flight = 0
+        self._peak_bytes_in_flight = 0
+        self._unfinished = 0
+        self._keys_in_flight: set[Key] = set()
+        self._finished: deque[Outcome] = deque()
+        self._error: BeamDynamoDBError | None = None
+        # The loop's own.
+        self._queue: deque[_Request] = deque()
+        self._lanes: set[asyncio.Task[None]] = set()
+        self._latency_seconds = 0.0
+        self._units_per_item = 1.0
+
+    @property
+    def peak_bytes_in_flight(self) -> int:
+        """The most bytes that were on their way at once."""
+        return self._peak_bytes_in_flight
+
+    # --- the caller's thread -------------------------------------------------
+
+    def submit(
+        self, items: Sequence[Wire], token: object, size_bytes: int | None = None
+    ) -> None:
+        """Queues items; returns when there is room, long before they are written.
+
+        Args:
+            items: wire items; for deletes their keys are taken.
+            token: comes back in the `Outcome`.
+            size_bytes: total size of the items where it is known.
+
+        Raises:
+            JobStoppedError: an earlier request failed for good.
+        """
+        outcome = Outcome(token, len(items))
+        if self._deletes:
+            items, size_bytes = [self._keys.key_wire(item) for item in items], None
+        if not self._keys_unique:
+            items = self._hold_equal_keys_apart(items, outcome)
+            size_bytes = None
+        groups = [(group, _size(group)) for group in split_items(items, size_bytes)]
+        requests = [_Request(outcome, group, size) for group, size in groups]
+        outcome.open_requests = len(requests)
+        size = sum(request.size_bytes for request in requests)
+        self._wait_for_room(size)
+        if requests:
+            self._loop.call_soon_threadsafe(self._enqueue, requests)
+        else:
+            self._finish(outcome)
+
+    def take_finished(self) -> list[Outcome]:
+        """Returns the outcomes that became complete since the last call.
+
+        Raises:
+            JobStoppedError: a request failed for good.
+        """
+        with self._changed:
+            self._raise_error()
+            finished = list(self._finished)
+            self._finished.clear()
+        return finished
+
+    def drain(self) -> list[Outcome]:
+        """Waits until nothing is in flight; returns what became complete."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._error or not self._unfinished)
+        return self.take_finished()
+
+    def close(self) -> None:
+        """Stops at once. Requests in flight are cancelled and not accounted for."""
+        self._loop.call_soon_threadsafe(self._cancel)
+
+    def _hold_equal_keys_apart(
+        self, items: Sequence[Wire], outcome: Outcome
+    ) -> list[Wire]:
+        """Keeps the last item of each key, and waits where a key is in flight."""
+        latest = {self._keys.key(item): item for item in items}
+        outcome.superseded = len(items) - len(latest)
+        with self._changed:
+            if not self._keys_in_flight.isdisjoint(latest):
+                self._changed.wait_for(lambda: self._error or not self._unfinished)
+                self._raise_error()
+            self._keys_in_flight.update(latest)
+        return list(latest.values())
+
+    def _wait_for_room(self, size: int) -> None:
+        def has_room() -> bool:
+            in_flight = self._bytes_in_flight
+            return in_flight == 0 or in_flight + size <= self._max_bytes
+
+        with self._changed:
+            self._changed.wait_for(lambda: self._error or has_room())
+            self._raise_error()
+            self._unfinished += 1
+            self._bytes_in_flight += size
+            self._peak_bytes_in_flight = max(
+                self._peak_bytes_in_flight, self._bytes_in_flight
+            )
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    # --- the event loop ------------------------------------------------------
+
+    def _enqueue(self, requests: list[_Request]) -> None:
+        self._queue.extend(requests)
+        wanted = math.ceil(self._latency_seconds * TARGET_REQUESTS_PER_SECOND)
+        limit = min(MAX_LANES, max(MIN_LANES, wanted))
+        for _ in range(min(limit - len(self._lanes), len(self._queue))):
+            lane = self._loop.create_task(self._run_lane())
+            self._lanes.add(lane)
+            lane.add_done_callback(self._lanes.discard)
+
+    def _cancel(self) -> None:
+        self._queue.clear()
+        for lane in self._lanes:
+            lane.cancel()
+
+    async def _run_lane(self) -> None:
+        """Sends request after request until the queue is empty."""
+        while self._queue and self._error is None:
+            request = self._queue.popleft()
+            try:
+                await self._write(request)
+            except BeamDynamoDBError as error:
+                self._stop(error)
+            except Exception as error:  # noqa: BLE001  # a defect must not hang the job
+                stopped = JobStoppedError(f"the writer failed: {error!r}")
+                stopped.__cause__ = error
+                self._stop(stopped)
+            else:
+                self._release(request)
+
+    async def _write(self, request: _Request) -> None:
+        """Writes a request's items, however often it takes."""
+        delays: Iterator[float] | None = None
+        last_progress = self._clock.monotonic()
+        items = request.items
+        while True:
+            request.attempts += 1
+            try:
+                result = await self._send(request, items)
+            except ItemRejectedError as error:
+                await self._settle_refusal(request, items, error)
+                return
+            left = len(result.unprocessed)
+            request.outcome.written += len(items) - left
+            if not left:
+                return
+            now = self._clock.monotonic()
+            if left < len(items):
+                last_progress, delays = now, None
+            elif now - last_progress > self._deadline_seconds:
+                raise self._gave_up(left)
+            self._limiter.report_throttled()
+            items = [request_payload(entry) for entry in result.unprocessed]
+            delays = delays or full_jitter(self._rng)
+            await self._clock.sleep(next(delays))
+
+    async def _send(
+        self, request: _Request, items: Sequence[Wire]
+    ) -> BatchWriteResult:
+        """Sends one request when the limiter lets it go, and settles its cost."""
+        estimate = len(items) * self._units_per_item
+        await self._limiter.acquire(estimate)
+        consumed = 0.0
+        try:
+            started = self._clock.monotonic()
+            body = await self._client.call(
+                "BatchWriteItem",
+                self._request_body(items),
+                on_throttle=self._limiter.report_throttled,
+            )
+            elapsed = self._clock.monotonic() - started
+            self._latency_seconds += (elapsed - self._latency_seconds) / 16
+            result = parse_batch_write(body)
+            consumed = result.consumed.units
+        finally:
+            self._limiter.settle(estimate, consumed)
+        request.outcome.units += consumed
+        if request.attempts > 1:
+            request.outcome.retried_requests += 1
+        written = len(items) - len(result.unprocessed)
+        if written and consumed:
+            self._units_per_item += (consumed / written - self._units_per_item) / 8
+        return result
+
+    async def _settle_refusal(
+        self, request: _Request, items: Sequence[Wire], error: ItemRejectedError
+    ) -> None:
+        """Finds the items that a refused request was refused for (I3)."""
+        outcome = request.outcome
+        if isinstance(error, DuplicateKeysError):
+            latest = {self._keys.key(item): item for item in items}
+            if len(latest) < len(items):
+                outcome.superseded += len(items) - len(latest)
+                await self._write_part(request, list(latest.values()))
+                return
+        if len(items) == 1:
+            refused = Refused(bytes(items[0]), str(error), request.attempts)
+            outcome.refused.append(refused)
+            return
+        middle = len(items) // 2
+        await self._write_part(request, items[:middle])
+        await self._write_part(request, items[middle:])
+
+    async def _write_part(self, request: _Request, items: Sequence[Wire]) -> None:
+        part = _Request(request.outcome, items, 0, request.attempts)
+        await self._write(part)
+
+    def _gave_up(self, left: int) -> JobStoppedError:
+        return JobStoppedError(
+            f"{self._client.table.display}: {left} items stayed unprocessed for "
+            f"{self._deadline_seconds:.0f} s; give the table more write capacity, "
+            "or the job a lower rate"
+        )
+
+    def _release(self, request: _Request) -> None:
+        outcome = request.outcome
+        outcome.open_requests -= 1
+        with self._changed:
+            self._bytes_in_flight -= request.size_bytes
+            if outcome.open_requests:
+                self._changed.notify_all()
+                return
+        self._finish(outcome)
+
+    def _finish(self, outcome: Outcome) -> None:
+        with self._changed:
+            self._unfinished -= 1
+            self._finished.append(outcome)
+            if not self._unfinished:
+                self._keys_in_flight.clear()
+            self._changed.notify_all()
+
+    def _stop(self, error: BeamDynamoDBError) -> None:
+        with self._changed:
+            self._error = self._error or error
+            self._changed.notify_all()
+        self._queue.clear()
+
+
+def _size(items: Sequence[Wire]) -> int:
+    return sum(memoryview(item).nbytes for item in items)
+
+
+def _body_maker(
+    table_wire_name: str, *, deletes: bool
+) -> Callable[[Sequence[Wire]], bytes]:
+    """Returns a function from items (or keys) to a BatchWriteItem body."""
+    make_request = delete_request if deletes else put_request
+
+    def body(items: Sequence[Wire]) -> bytes:
+        requests = [make_request(item) for item in items]
+        return batch_write_body(table_wire_name, requests)
+
+    return body

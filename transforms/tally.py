@@ -1,0 +1,50 @@
+"""Counts for two readers at once: Beam's counters, and the run's progress rows."""
+
+from transforms.ledger.progress import ProgressWriter, progress_writer_for
+from transforms.metrics import Metric, WholeUnits
+from transforms.run_context import RunContext
+
+__all__ = ["Tally"]
+
+
+class Tally:
+    """Adds to a metric wherever it is watched. Pickles; one a DoFn.
+
+    Beam's counters are the account at the end of a run; progress rows are what
+    can be seen while it runs, since most runners show counters only afterwards.
+    """
+
+    def __init__(self, run: RunContext | None) -> None:
+        self._path = run.progress_path if run else None
+        self._writer: ProgressWriter | None = None
+        self._fractions: dict[str, WholeUnits] = {}
+
+    def __getstate__(self) -> str | None:
+        """Only the path travels; the writer belongs to a process."""
+        return self._path
+
+    def __setstate__(self, path: str | None) -> None:
+        """Starts anew in another process."""
+        self._path, self._writer, self._fractions = path, None, {}
+
+    def add(self, metric: Metric, amount: int, owner: str | None = None) -> None:
+        """Adds a whole number; 0 costs nothing."""
+        if not amount:
+            return
+        metric.counter(owner).inc(amount)
+        if self._path is not None:
+            if self._writer is None:
+                self._writer = progress_writer_for(self._path)
+            self._writer.add(metric.name_of(owner), amount)
+
+    def add_units(
+        self, metric: Metric, amount: float, owner: str | None = None
+    ) -> None:
+        """Adds capacity units, carrying fractions over to the next call."""
+        whole = self._fractions.setdefault(metric.name_of(owner), WholeUnits())
+        self.add(metric, whole.add(amount), owner)
+
+    def flush(self) -> None:
+        """Makes progress so far visible to the launcher."""
+        if self._writer is not None:
+            self._writer.flush()

@@ -1,0 +1,230 @@
+"""The sink's DoFns: batches in, receipts out. `transforms.write` arranges them."""
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
+
+from transforms import metrics
+from transforms.batch_writer import BatchWriter, Outcome, Refused
+from transforms.dynamodb.client import client_for
+from transforms.dynamodb.errors import JobStoppedError, UserError
+from transforms.dynamodb.event_loop import worker_loop
+from transforms.dynamodb.keys import KeyDecoder
+from transforms.dynamodb.transport import TransportConfig
+from transforms.items import Item, ItemBatch, Origin
+from transforms.limits import capacity_units, limiter_for
+from transforms.receipts import OnReject, Receipt, RejectedItem
+from transforms.routes import Filter, ItemProgram, Route
+from transforms.run_context import RunContext
+from transforms.tally import Tally
+from transforms.throttle.clock import SystemClock
+
+__all__ = ["REJECTED", "SHARED", "FilterAndMap", "WriteItems", "WriteOptions"]
+
+REJECTED = "rejected"
+"""Tag of the sink's second output."""
+
+SHARED = "shared"
+"""Owner of the evaluations of the filter that all routes share."""
+
+MAX_BYTES_IN_FLIGHT = 32 * 1024 * 1024
+"""Per route and worker; above it the scan waits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteOptions:
+    """What all routes of a sink have in common; see `WriteToDynamoDB`."""
+
+    on_reject: OnReject = "fail"
+    keys_unique: bool = False
+    run: RunContext | None = None
+    transport: TransportConfig = field(default_factory=TransportConfig)
+
+    def __post_init__(self) -> None:
+        """Refuses an unknown answer to rejected items."""
+        if self.on_reject not in ("fail", "collect"):
+            raise UserError(
+                f'on_reject must be "fail" or "collect", got {self.on_reject!r}'
+            )
+
+
+class FilterAndMap(beam.DoFn):
+    """Applies an `ItemProgram` to batches and counts the filter's evaluations."""
+
+    def __init__(
+        self,
+        item_filter: Filter | None,
+        columns: Mapping[str, str] | None,
+        run: RunContext | None,
+    ) -> None:
+        super().__init__()
+        self._filter, self._columns = item_filter, columns
+        self._tally = Tally(run)
+
+    def setup(self) -> None:
+        """Compiles the program; compiled decoders do not travel."""
+        self._program = ItemProgram(self._filter, self._columns)
+
+    def process_batch(self, batch: ItemBatch) -> Iterator[ItemBatch]:
+        """Yields the kept items of the batch, if there are any."""
+        done = self._program.apply(batch)
+        self._tally.add(metrics.FILTER_EVALUATIONS, done.evaluated, SHARED)
+        self._tally.add(metrics.SHARED_FILTERED, done.filtered)
+        if len(done.kept):
+            yield done.kept
+
+    def finish_bundle(self) -> None:
+        """Shows the progress."""
+        self._tally.flush()
+
+    def infer_output_type(self, _input_type: object) -> type[Item]:
+        """Items, though batches of them travel between fused steps."""
+        return Item
+
+
+Written: TypeAlias = Receipt | beam.pvalue.TaggedOutput
+
+
+@dataclass(frozen=True, slots=True)
+class _Submitted:
+    """What the sink remembers of items on their way."""
+
+    origin: Origin | None
+    items: int
+    filtered: int
+
+
+class WriteItems(beam.DoFn):
+    """Feeds batches to a `BatchWriter` and tells what became of them.
+
+    Results may come batches later; a bundle ends only when each of its items is
+    written, superseded or rejected (I2).
+    """
+
+    def __init__(self, route: Route, options: WriteOptions) -> None:
+        super().__init__()
+        self._route, self._options = route, options
+        self._tally = Tally(options.run)
+        self._writer: BatchWriter | None = None
+
+    def setup(self) -> None:
+        """Opens the route's table: its keys, its capacity, its client."""
+        route, run = self._route, self._options.run
+        self._program = ItemProgram(route.filter, route.columns)
+        self._client = client_for(route.target, self._options.transport)
+        table = worker_loop().run(self._client.describe_table())
+        self._keys = KeyDecoder(table.keys)
+        self._limiter = limiter_for(
+            route.target,
+            "write",
+            route.write,
+            capacity_units(table, "write"),
+            run.workers if run else 1,
+            run_id=run.run_id if run else "",
+        )
+        self._waited_seconds = self._limiter.waited_seconds
+
+    def start_bundle(self) -> None:
+        """Starts with no request in flight: those of a failed bundle are dropped."""
+        self.teardown()
+        self._writer = BatchWriter(
+            self._client,
+            self._limiter,
+            worker_loop().loop,
+            clock=SystemClock(),
+            rng=random.Random(),  # noqa: S311  # jitter, no secret
+            keys=self._keys,
+            mode=self._route.mode,
+            keys_unique=self._options.keys_unique,
+            max_bytes_in_flight=MAX_BYTES_IN_FLIGHT,
+        )
+
+    @beam.DoFn.yields_elements
+    def process_batch(self, batch: ItemBatch) -> Iterator[Written]:
+        """Queues the batch's items; yields what became of earlier ones."""
+        writer = self._open_writer()
+        for run in batch.split_runs():
+            done = self._program.apply(run)
+            self._count_program(done.evaluated, done.filtered)
+            token = _Submitted(run.runs[0][0], len(run), done.filtered)
+            writer.submit(done.kept.wires, token)
+        yield from self._results(writer.take_finished())
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        """Waits for everything in flight; yields the rest of the results."""
+        for result in self._results(self._open_writer().drain()):
+            if isinstance(result, beam.pvalue.TaggedOutput):
+                value = GlobalWindows.windowed_value(result.value)
+                yield beam.pvalue.TaggedOutput(result.tag, value)
+            else:
+                yield GlobalWindows.windowed_value(result)
+        waited = self._limiter.waited_seconds
+        self._tally.add_units(metrics.THROTTLED_SECONDS, waited - self._waited_seconds)
+        self._waited_seconds = waited
+        self._tally.flush()
+
+    def teardown(self) -> None:
+        """Cancels what is in flight."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def infer_output_type(self, _input_type: object) -> Any:
+        """Receipts on the main output; the tagged one is typed by `write`."""
+        return Receipt
+
+    def _open_writer(self) -> BatchWriter:
+        if self._writer is None:
+            raise JobStoppedError("a bundle was processed before it was started")
+        return self._writer
+
+    def _count_program(self, evaluated: int, filtered: int) -> None:
+        name = self._route.name
+        self._tally.add(metrics.FILTER_EVALUATIONS, evaluated, name)
+        self._tally.add(metrics.FILTERED, filtered, name)
+
+    def _results(self, outcomes: list[Outcome]) -> Iterator[Written]:
+        for outcome in outcomes:
+            self._count_outcome(outcome)
+            yield self._receipt(outcome)
+            for refused in outcome.refused:
+                yield self._rejected(refused)
+
+    def _count_outcome(self, outcome: Outcome) -> None:
+        name, tally = self._route.name, self._tally
+        tally.add(metrics.WRITTEN, outcome.written, name)
+        tally.add(metrics.SUPERSEDED, outcome.superseded, name)
+        tally.add(metrics.REJECTED, len(outcome.refused), name)
+        tally.add(metrics.RETRIED_BATCHES, outcome.retried_requests, name)
+        tally.add_units(metrics.WRITE_UNITS, outcome.units, name)
+
+    def _receipt(self, outcome: Outcome) -> Receipt:
+        submitted = outcome.token
+        assert isinstance(submitted, _Submitted)  # noqa: S101  # our own token
+        return Receipt(
+            route=self._route.name,
+            origin=submitted.origin,
+            items=submitted.items,
+            written=outcome.written,
+            filtered=submitted.filtered,
+            superseded=outcome.superseded,
+            rejected=len(outcome.refused),
+            write_units=outcome.units,
+        )
+
+    def _rejected(self, refused: Refused) -> beam.pvalue.TaggedOutput:
+        if self._options.on_reject == "fail":
+            raise JobStoppedError(
+                f"route {self._route.name}: an item was rejected after "
+                f"{refused.attempts} attempts: {refused.reason}; "
+                'correct it, or collect such items with on_reject="collect"'
+            )
+        item = RejectedItem(
+            self._route.name, refused.reason, refused.attempts, Item(refused.wire)
+        )
+        return beam.pvalue.TaggedOutput(REJECTED, item)
