@@ -1,0 +1,1 @@
+"""The demonstration: both copies, on real records, on an embedded engine."""
