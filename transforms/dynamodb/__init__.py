@@ -1,0 +1,1 @@
+"""The DynamoDB service as this library uses it. No Beam here."""
