@@ -44,11 +44,10 @@ class Rate:
             RateError: `percent` is out of bounds.
         """
         if not 0 < percent <= _MAX_PERCENT:
-            message = (
+            raise RateError(
                 f"a percentage of capacity must be above 0 and at most 150, "
                 f"got {_plain(percent)}; give for example 10%"
             )
-            raise RateError(message)
         return cls("percent", float(percent))
 
     @classmethod
@@ -59,11 +58,10 @@ class Rate:
             RateError: the figure is zero, negative or not finite.
         """
         if not 0 < units_per_second < math.inf:
-            message = (
+            raise RateError(
                 f"a rate must be a finite number of units/s above 0, "
                 f"got {_plain(units_per_second)}; give for example 500/s, or unlimited"
             )
-            raise RateError(message)
         return cls("units", float(units_per_second))
 
     @classmethod
@@ -87,10 +85,10 @@ class Rate:
         if match := _UNITS.fullmatch(stripped):
             return cls.units(float(match["number"]))
         if _BARE.fullmatch(stripped):
-            message = f"rate {text!r} has no unit; write {stripped}% or {stripped}/s"
-            raise RateError(message)
-        message = f"cannot read the rate {text!r}; write 10%, 500/s or unlimited"
-        raise RateError(message)
+            raise RateError(
+                f"rate {text!r} has no unit; write {stripped}% or {stripped}/s"
+            )
+        raise RateError(f"cannot read the rate {text!r}; write 10%, 500/s or unlimited")
 
     @classmethod
     def parse_percent(cls, text: str) -> "Rate":
@@ -104,8 +102,7 @@ class Rate:
         if match := _PERCENT.fullmatch(stripped):
             return cls.percent(float(match["number"]))
         if not _BARE.fullmatch(stripped):
-            message = f"cannot read the percentage {text!r}; write 10 or 10%"
-            raise RateError(message)
+            raise RateError(f"cannot read the percentage {text!r}; write 10 or 10%")
         percent = float(stripped)
         if 0 < percent < 1:
             raise RateError(_fraction_message(text, percent))
@@ -124,12 +121,11 @@ class Rate:
         if self.kind != "percent":
             return self.value
         if not capacity_units:
-            message = (
+            raise RateError(
                 f"rate {self} needs a capacity, and the table reports none "
                 f"(on demand, without warm throughput); "
                 f"give an absolute rate, for example 500/s"
             )
-            raise RateError(message)
         return capacity_units * self.value / 100
 
     def __str__(self) -> str:
