@@ -44,14 +44,17 @@ ORDER_KEY: Mapping[str, Callable[[str], Any]] = {
 """A scalar's content to what is compared."""
 
 _MEMBER_TYPE = {"SS": "S", "NS": "N", "BS": "B"}
+_SPELT_ONE_WAY = {"S", "BOOL"}
 _COUNTED_TYPES = ("SS", "NS", "BS", "L", "M")
 
 
 def equals(left: AttributeValue, right: AttributeValue) -> bool:
     """One type and one value: 1.50 is 1.5, sets and maps have no order, lists have."""
-    if left.keys() != right.keys():
+    if left == right:
+        return True
+    if left.keys() != right.keys() or left.keys() & _SPELT_ONE_WAY:
         return False
-    return left == right or canonical_value(left) == canonical_value(right)
+    return canonical_value(left) == canonical_value(right)
 
 
 def is_ordered(comparator: str, left: AttributeValue, right: AttributeValue) -> bool:

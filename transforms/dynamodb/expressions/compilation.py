@@ -7,7 +7,7 @@ become closures of their own; the others are left to `evaluation`.
 
 import functools
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypedDict
 
 import msgspec
@@ -17,7 +17,14 @@ from transforms.dynamodb.attribute_values import (
     AttributeValueError,
     Wire,
 )
-from transforms.dynamodb.expressions.comparison import COMPARE, ORDER_KEY, contains
+from transforms.dynamodb.expressions.comparison import (
+    COMPARE,
+    ORDER_KEY,
+    contains,
+    equals,
+    is_ordered,
+    size,
+)
 from transforms.dynamodb.expressions.evaluation import TaggedItem, evaluate, resolve
 from transforms.dynamodb.expressions.syntax import (
     And,
@@ -166,29 +173,62 @@ def _scalar_test(
 # --- the others -----------------------------------------------------------------------
 
 
+_RELATIONS: Mapping[str, Callable[[AttributeValue, AttributeValue], bool]] = {
+    "=": equals,
+    **{name: functools.partial(is_ordered, name) for name in ("<", "<=", ">", ">=")},
+}
+
+
 def _other_leaf(leaf: Leaf) -> _Test:
     match leaf:
         case AttributeExists(Path(name, ())):
             return lambda item: name in item
         case AttributeNotExists(Path(name, ())):
             return lambda item: name not in item
-        case Contains(operand, Literal() as element):
-            return _contains_test(operand, element.tagged)
+        case Comparison("<>", left, right):
+            return _opposite(_both_test(equals, left, right))
+        case Comparison(comparator, left, right):
+            return _both_test(_RELATIONS[comparator], left, right)
+        case Contains(operand, element):
+            return _both_test(contains, operand, element)
         case _:
             return functools.partial(evaluate, leaf)
 
 
-def _contains_test(operand: Operand, element: AttributeValue) -> _Test:
-    get = _getter(operand)
+def _both_test(
+    test: Callable[[AttributeValue, AttributeValue], bool],
+    left: Operand,
+    right: Operand,
+) -> _Test:
+    get_left = _getter(left)
+    get_right = _getter(right)
 
-    def test(item: TaggedItem) -> bool:
-        value = get(item)
-        return value is not None and contains(value, element)
+    def test_both(item: TaggedItem) -> bool:
+        one = get_left(item)
+        other = get_right(item)
+        return one is not None and other is not None and test(one, other)
 
-    return test
+    return test_both
 
 
 def _getter(operand: Operand) -> Callable[[TaggedItem], AttributeValue | None]:
-    if isinstance(operand, Path) and not operand.steps:
-        return operator.methodcaller("get", operand.attribute)
-    return functools.partial(resolve, operand)
+    match operand:
+        case Path(name, ()):
+            return operator.methodcaller("get", name)
+        case Path():
+            return functools.partial(resolve, operand)
+        case Size(path):
+            return _size_getter(_getter(path))
+        case Literal():
+            tagged = operand.tagged
+            return lambda _item: tagged
+
+
+def _size_getter(
+    get: Callable[[TaggedItem], AttributeValue | None],
+) -> Callable[[TaggedItem], AttributeValue | None]:
+    def get_size(item: TaggedItem) -> AttributeValue | None:
+        value = get(item)
+        return None if value is None else size(value)
+
+    return get_size

@@ -1,6 +1,7 @@
 """What to tell the writer of an expression that does not parse."""
 
 import re
+from typing import cast
 
 import lark
 
@@ -86,9 +87,8 @@ def explain(error: lark.UnexpectedInput, text: str) -> ExpressionError:
 def _position(error: lark.UnexpectedInput, text: str) -> int:
     # Lark gives the end the place of the last token.
     at_end = isinstance(error, lark.UnexpectedToken) and error.token.type == "$END"
-    if at_end or error.pos_in_stream is None:
-        return len(text)
-    return error.pos_in_stream
+    place = cast("int | None", error.pos_in_stream)  # Lark's own hint says None
+    return len(text) if at_end or place is None else place
 
 
 def _found(text: str, position: int) -> str:
