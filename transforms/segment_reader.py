@@ -140,17 +140,13 @@ class SegmentReader:
         self._tasks: set[asyncio.Task[None]] = set()
         self._pages: queue.SimpleQueue[ReadPage | Exception] = queue.SimpleQueue()
         self._active = 0
-        self.throttled_requests = 0
+        self._throttled_requests = 0
+        self._told = (0, 0.0)
 
     @property
     def active(self) -> int:
         """Segments opened of which the last page was not taken yet."""
         return self._active
-
-    @property
-    def waited_seconds(self) -> float:
-        """Time in which a read waited for the limiter, counted once for all."""
-        return self._wait.seconds
 
     def open(self, segment: int, start_key: bytes | None) -> None:
         """Begins to read a segment at a key."""
@@ -173,6 +169,18 @@ class SegmentReader:
         if taken.page.last_key is None:
             self._active -= 1
         return taken
+
+    def new_throttling(self) -> tuple[int, float]:
+        """What was held back since the last call.
+
+        Returns:
+            Requests that the service throttled, and seconds in which a read waited
+            for the limiter; several that wait at once count once.
+        """
+        requests, seconds = self._throttled_requests, self._wait.seconds
+        told_requests, told_seconds = self._told
+        self._told = (requests, seconds)
+        return requests - told_requests, seconds - told_seconds
 
     def close(self) -> None:
         """Cancels outstanding reads, and returns when none is left."""
@@ -225,7 +233,7 @@ class SegmentReader:
         return page
 
     def _throttled(self) -> None:
-        self.throttled_requests += 1
+        self._throttled_requests += 1
         self._limiter.report_throttled()
 
 

@@ -1,0 +1,290 @@
+"""Reads a DynamoDB table by a parallel scan, as a bounded collection of items.
+
+    ScanSpec --DescribeTable--> PlannedScan --split--> restrictions of segments
+             --Scan, segments interleaved--> Page --opened in batches--> Item
+
+Everything that a worker needs travels in the `ScanSpec`; nothing is asked of AWS
+before the pipeline runs. The initial split carries the parallelism, because Flink,
+Spark and Beam's local runner never split a running restriction.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.coders import Coder
+from apache_beam.pvalue import PBegin
+from apache_beam.runners.sdf_utils import RestrictionTrackerView
+
+from transforms import metrics
+from transforms.dynamodb.client import client_for
+from transforms.dynamodb.errors import UserError
+from transforms.dynamodb.event_loop import worker_loop
+from transforms.dynamodb.expressions import (
+    Condition,
+    ServiceExpression,
+    parse_condition,
+    render_projection,
+)
+from transforms.dynamodb.operations import ScanPage
+from transforms.dynamodb.tables import TableRef
+from transforms.dynamodb.transport import TransportConfig
+from transforms.items import Item, OpenPages, Page
+from transforms.limits import limiter_for
+from transforms.run_context import RunContext
+from transforms.scan_restriction import (
+    MAX_SEGMENTS,
+    PageClaim,
+    PlaceClaim,
+    ScanRestriction,
+    ScanRestrictionCoder,
+    ScanRestrictionTracker,
+    segment_at,
+)
+from transforms.scan_spec import PlannedScan, ScanSpec, plan_scan
+from transforms.segment_reader import ReadPage, SegmentReader
+from transforms.tally import Tally
+from transforms.throttle.clock import SystemClock
+from transforms.throttle.rate import Rate
+
+__all__ = ["ReadFromDynamoDB", "ScanPages", "claimed_pages"]
+
+# One page of each segment on its way while another is being worked on.
+_PAGES_PER_SEGMENT = 2
+# A page_limit beyond this is refused by the service's 32-bit Limit.
+_MAX_LIMIT = 2**31 - 1
+
+
+# --- The transform -----------------------------------------------------------
+
+
+@dataclass(eq=False, kw_only=True)
+class ReadFromDynamoDB(beam.PTransform[PBegin, beam.PCollection[Item]]):
+    """Reads all items of a table or an index once, by parallel scan.
+
+    Args:
+        table: the table; the only positional argument.
+        read: the rate, in read units. Default: 50 % of the table's capacity, as the
+            EMR connector has it; of an index's own, where one is read.
+        consistent: strongly consistent reads, which cost double.
+        segments: TotalSegments, 1 to 1,000,000; None chooses by the table's size
+            when the pipeline runs, see `choose_segments`.
+        page_limit: the most items a page may evaluate; None for 1 MB pages.
+        index: reads this index instead of the table.
+        projection: document paths of what to return; None for whole items.
+        filter: a condition that the service applies to what it read. It saves
+            traffic, not read units.
+        names: `#name` placeholders of the filter.
+        values: `:value` placeholders of the filter.
+        segments_in_flight: segments that one restriction reads at the same time.
+        splits: restrictions the scan is cut into at first, so the parallelism on
+            runners that never split again; at most one for each segment.
+        run: the run it belongs to: progress, and workers that share the rate.
+        transport: connections and timeouts.
+
+    Raises:
+        UserError: an argument is out of bounds.
+        ExpressionError: the filter does not parse, with the place.
+    """
+
+    table: TableRef = field(kw_only=False)
+    read: Rate = field(default_factory=lambda: Rate.percent(50))
+    consistent: bool = False
+    segments: int | None = None
+    page_limit: int | None = None
+    index: str | None = None
+    projection: Sequence[str] | None = None
+    filter: str | Condition | None = None
+    names: Mapping[str, str] | None = None
+    values: Mapping[str, Any] | None = None
+    segments_in_flight: int = 8
+    splits: int = 16
+    run: RunContext | None = None
+    transport: TransportConfig = field(default_factory=TransportConfig)
+
+    def __post_init__(self) -> None:
+        """Checks what can be checked without asking AWS."""
+        super().__init__()
+        _check_between("segments", self.segments, MAX_SEGMENTS)
+        _check_between("page_limit", self.page_limit, _MAX_LIMIT)
+        _check_between("segments_in_flight", self.segments_in_flight, 1_000)
+        _check_between("splits", self.splits, MAX_SEGMENTS)
+        self.spec = ScanSpec(
+            table=self.table,
+            read=self.read,
+            consistent=self.consistent,
+            segments=self.segments,
+            page_limit=self.page_limit,
+            index=self.index,
+            projection=self._service_projection(),
+            filter=self._service_filter(),
+            segments_in_flight=self.segments_in_flight,
+            splits=self.splits,
+            run=self.run or RunContext(""),
+            transport=self.transport,
+        )
+
+    def _service_projection(self) -> ServiceExpression | None:
+        if isinstance(self.projection, str):
+            raise UserError(
+                f"projection must be a list of paths, got the text {self.projection!r}"
+            )
+        return None if self.projection is None else render_projection(self.projection)
+
+    def _service_filter(self) -> ServiceExpression | None:
+        if isinstance(self.filter, str):
+            condition = parse_condition(
+                self.filter, names=self.names, values=self.values
+            )
+            return condition.to_service()
+        if self.names or self.values:
+            raise UserError(
+                "names and values belong to a filter given as text; "
+                "leave them out, or give the filter as text"
+            )
+        return self.filter.to_service() if self.filter else None
+
+    def expand(self, pbegin: PBegin) -> beam.PCollection[Item]:
+        """Returns the items of the table."""
+        items: beam.PCollection[Item] = (
+            pbegin
+            | "Scan" >> beam.Create([self.spec])
+            | "Describe the table" >> beam.ParDo(PlanScan())
+            | "Read pages" >> beam.ParDo(ScanPages(self.spec.run))
+            | "Open pages" >> beam.ParDo(OpenPages())
+        )
+        return items
+
+
+def _check_between(name: str, value: int | None, most: int) -> None:
+    if value is not None and not 1 <= value <= most:
+        raise UserError(f"{name} must be between 1 and {most:,}, got {value}")
+
+
+# --- The DoFns ---------------------------------------------------------------
+
+
+class PlanScan(beam.DoFn):
+    """Asks the table what it is, once a scan."""
+
+    def process(self, spec: ScanSpec) -> Iterator[PlannedScan]:
+        """Yields the completed scan."""
+        client = client_for(spec.table, spec.transport)
+        yield plan_scan(spec, worker_loop().run(client.describe_table()))
+
+
+class ScanPages(beam.DoFn, beam.RestrictionProvider):
+    """Reads restrictions of a scan: a page is one element."""
+
+    def __init__(self, run: RunContext) -> None:
+        super().__init__()
+        self._tally = Tally(run)
+
+    def initial_restriction(self, scan: PlannedScan) -> ScanRestriction:
+        """All segments, none of them begun."""
+        return ScanRestriction.whole(scan.total_segments)
+
+    def split(
+        self, scan: PlannedScan, restriction: ScanRestriction
+    ) -> Iterator[ScanRestriction]:
+        """Cuts the segments evenly."""
+        return restriction.split(scan.spec.splits)
+
+    def create_tracker(self, restriction: ScanRestriction) -> ScanRestrictionTracker:
+        """Tracks one restriction."""
+        return ScanRestrictionTracker(restriction)
+
+    def restriction_coder(self) -> Coder:
+        """The coder of restrictions, as compact as the keys in them."""
+        return ScanRestrictionCoder()
+
+    def restriction_size(
+        self, scan: PlannedScan, restriction: ScanRestriction
+    ) -> float:
+        """Work in segments; all are taken to be of one size."""
+        del scan
+        return float(restriction.size)
+
+    def process(
+        self,
+        scan: PlannedScan,
+        tracker: RestrictionTrackerView = beam.DoFn.RestrictionParam(),  # noqa: B008
+    ) -> Iterator[Page]:
+        """Yields pages until all is read or the rest was handed over.
+
+        Raises:
+            BeamDynamoDBError: a read failed for good.
+        """
+        with closing(_open_reader(scan)) as reader:
+            for read in claimed_pages(scan, tracker, reader):
+                self._count(read.page, *reader.new_throttling())
+                if read.page.items:
+                    yield _as_element(read)
+        self._tally.flush()
+
+    def _count(self, page: ScanPage, throttled: int, waited_seconds: float) -> None:
+        tally = self._tally
+        tally.add(metrics.PAGES, 1)
+        tally.add(metrics.SCANNED, page.scanned_count)
+        tally.add(metrics.SCAN_FILTERED, page.scanned_count - page.count)
+        tally.add(metrics.SEGMENTS_DONE, page.last_key is None)
+        tally.add_units(metrics.READ_UNITS, page.consumed.units)
+        tally.add(metrics.THROTTLED_REQUESTS, throttled)
+        tally.add_units(metrics.THROTTLED_SECONDS, waited_seconds)
+
+
+def claimed_pages(
+    scan: PlannedScan, tracker: RestrictionTrackerView, reader: SegmentReader
+) -> Iterator[ReadPage]:
+    """Opens segments as places are granted, and yields pages that were claimed."""
+    restriction = tracker.current_restriction()
+    for begun in restriction.open:
+        reader.open(begun.segment, begun.start_key)
+    place = restriction.next
+    while True:
+        while reader.active < scan.spec.segments_in_flight and tracker.try_claim(
+            PlaceClaim(place)
+        ):
+            reader.open(segment_at(place, scan.total_segments), None)
+            place += 1
+        if not reader.active:
+            return
+        read = reader.take()
+        # Refused: a checkpoint took the work away, and its heir reads the page again.
+        if not tracker.try_claim(PageClaim(read.segment, read.page.last_key)):
+            return
+        yield read
+
+
+def _open_reader(scan: PlannedScan) -> SegmentReader:
+    spec = scan.spec
+    limiter = limiter_for(
+        spec.table,
+        "read",
+        spec.read,
+        scan.capacity_units,
+        spec.run.workers,
+        index=scan.budget_index,
+        run_id=spec.run.run_id,
+    )
+    return SegmentReader(
+        client_for(spec.table, spec.transport),
+        scan.request(),
+        limiter,
+        worker=worker_loop(),
+        clock=SystemClock(),
+        pages_in_flight=_PAGES_PER_SEGMENT * spec.segments_in_flight,
+        max_page_units=scan.read_units_per_second,
+    )
+
+
+def _as_element(read: ReadPage) -> Page:
+    page = read.page
+    return Page(
+        page.items,
+        origin_of(read.segment, read.start_key),
+        page.scanned_count,
+        page.count,
+    )

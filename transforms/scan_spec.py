@@ -1,0 +1,105 @@
+"""A scan as it was asked for, and as its table lets it be done. No I/O, no Beam."""
+
+from dataclasses import dataclass
+
+from transforms.dynamodb.errors import UserError
+from transforms.dynamodb.expressions import ServiceExpression
+from transforms.dynamodb.operations import ScanRequest
+from transforms.dynamodb.tables import IndexDescription, TableDescription, TableRef
+from transforms.dynamodb.transport import TransportConfig
+from transforms.limits import capacity_units
+from transforms.run_context import RunContext
+from transforms.scan_restriction import choose_segments
+from transforms.throttle.rate import Rate
+
+__all__ = ["PlannedScan", "ScanSpec", "plan_scan"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanSpec:
+    """A scan as it was asked for; see `ReadFromDynamoDB` for the fields."""
+
+    table: TableRef
+    read: Rate
+    consistent: bool
+    segments: int | None
+    page_limit: int | None
+    index: str | None
+    projection: ServiceExpression | None
+    filter: ServiceExpression | None
+    segments_in_flight: int
+    splits: int
+    run: RunContext
+    transport: TransportConfig
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedScan:
+    """A scan with what DescribeTable had to say.
+
+    Attributes:
+        spec: as it was asked for.
+        total_segments: 1 to 1,000,000.
+        capacity_units: what 100 % of the read rate is, in units a second.
+        budget_index: the index whose capacity is spent; None for the table's.
+    """
+
+    spec: ScanSpec
+    total_segments: int
+    capacity_units: float
+    budget_index: str | None
+
+    def request(self) -> ScanRequest:
+        """The request of every page; a reader fills in segment and start key."""
+        spec = self.spec
+        return ScanRequest(
+            table=spec.table.wire_name,
+            segment=0,
+            total_segments=self.total_segments,
+            start_key=None,
+            page_limit=spec.page_limit,
+            consistent=spec.consistent,
+            index=spec.index,
+            projection=spec.projection,
+            filter=spec.filter,
+        )
+
+    @property
+    def read_units_per_second(self) -> float:
+        """The part of the rate that is one worker's."""
+        rate = self.spec.read.units_per_second(self.capacity_units)
+        return rate / self.spec.run.workers
+
+
+def plan_scan(spec: ScanSpec, table: TableDescription) -> PlannedScan:
+    """Completes a scan by what its table is.
+
+    Raises:
+        UserError: the table has no such index, or it cannot be read consistently.
+        RateError: a percentage of a capacity that is not reported.
+    """
+    index = _find_index(spec, table)
+    is_global = index is not None and index.kind == "GSI"
+    if is_global and spec.consistent:
+        raise UserError(
+            f"index {spec.index!r} of {spec.table.display} is a global one, which "
+            "cannot be read consistently; leave out consistent=True"
+        )
+    segments = spec.segments or choose_segments(
+        table.size_bytes, spec.splits, spec.segments_in_flight
+    )
+    capacity = capacity_units(table, "read", index)
+    spec.read.units_per_second(capacity)  # raises now rather than on every worker
+    return PlannedScan(spec, segments, capacity, spec.index if is_global else None)
+
+
+def _find_index(spec: ScanSpec, table: TableDescription) -> IndexDescription | None:
+    if spec.index is None:
+        return None
+    for index in table.indexes:
+        if index.name == spec.index:
+            return index
+    names = ", ".join(index.name for index in table.indexes) or "none"
+    raise UserError(
+        f"{spec.table.display} has no index {spec.index!r}; it has: {names}"
+    )
