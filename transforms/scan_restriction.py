@@ -164,7 +164,7 @@ class ScanRestrictionCoder(Coder):
     _VERSION = b"\x01"
 
     def encode(self, value: ScanRestriction) -> bytes:
-        """Encodes in about 8 bytes, and 5 + its key for each open segment."""
+        """Encodes in at most 19 bytes, and 8 + its key for each open segment."""
         segments = [(s.segment, s.start_key) for s in value.open]
         fields = (value.total_segments, value.next, value.stop, segments)
         return self._VERSION + msgspec.msgpack.encode(fields)
