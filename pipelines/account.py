@@ -89,7 +89,8 @@ def _route_account(counters: Mapping[str, int], name: str) -> RouteAccount:
     fates = {
         fate: counters.get(metric.name_of(name), 0) for fate, metric in _FATES.items()
     }
-    fates["filtered"] += counters.get(metrics.SCAN_FILTERED.name, 0)
+    for shared in (metrics.SCAN_FILTERED, metrics.SHARED_FILTERED):
+        fates["filtered"] += counters.get(shared.name, 0)
     return RouteAccount(name=name, **fates)
 
 

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from pipelines.command_line import parse_copy
-from pipelines.flags import build, did_you_mean
+from pipelines.command_line import copy_options
+from pipelines.flags import did_you_mean
 from pipelines.help_text import COMMAND_HELP, copy_help
-from pipelines.job_file import read_job_file
 from pipelines.launch import ExitCode, launch_copy
-from pipelines.options import CopyOptions, RouteOptions
 from transforms.dynamodb.errors import BeamDynamoDBError, UserError
 
-__all__ = ["copy_options", "main", "run"]
+__all__ = ["main", "run"]
 
 _COMMANDS = ("copy",)
 
@@ -47,27 +45,6 @@ def run(words: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last place that could say it
         text = f"unexpected {type(error).__name__}: {error}; --debug shows where"
         return _complain(text, ExitCode.FAILED)
-
-
-def copy_options(words: Sequence[str]) -> tuple[CopyOptions, list[str]]:
-    """Returns the options of a copy, and the words for Beam.
-
-    Args:
-        words: the command line after ``copy``.
-
-    Raises:
-        UserError: a word, or a field of the job file, that cannot be understood.
-    """
-    said = parse_copy(words, CopyOptions, RouteOptions)
-    in_file, targets = (
-        read_job_file(said.job, CopyOptions, RouteOptions) if said.job else ({}, [])
-    )
-    routes = tuple(
-        build(RouteOptions, target, where=f"to {target.get('to', '?')}")
-        for target in said.targets or targets
-    )
-    options: CopyOptions = build(CopyOptions, in_file | said.copy, targets=routes)
-    return options, said.beam
 
 
 def _dispatch(words: list[str]) -> int:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from pipelines.beam_flags import beam_options
-from pipelines.flags import Flag, did_you_mean, flags_of
+from pipelines.flags import Flag, build, did_you_mean, flags_of
+from pipelines.job_file import read_job_file
+from pipelines.options import CopyOptions, RouteOptions
 from transforms.dynamodb.errors import UserError
 
-__all__ = ["CopyWords", "parse_copy"]
+__all__ = ["CopyWords", "copy_options", "parse_copy"]
 
 
 @dataclass(slots=True)
@@ -34,9 +36,26 @@ class CopyWords:
     beam: list[str] = field(default_factory=list)
 
 
-def parse_copy(
-    words: Sequence[str], copy_options: type, route_options: type
-) -> CopyWords:
+def copy_options(words: Sequence[str]) -> tuple[CopyOptions, list[str]]:
+    """Returns the options of a copy, and the words for Beam.
+
+    Args:
+        words: the command line after ``copy``.
+
+    Raises:
+        UserError: a word, or a field of the job file, that cannot be understood.
+    """
+    said = parse_copy(words)
+    in_file, targets = read_job_file(said.job) if said.job else ({}, [])
+    routes = tuple(
+        build(RouteOptions, target, where=f"to {target.get('to', '?')}")
+        for target in said.targets or targets
+    )
+    options: CopyOptions = build(CopyOptions, in_file | said.copy, targets=routes)
+    return options, said.beam
+
+
+def parse_copy(words: Sequence[str]) -> CopyWords:
     """Sorts the words after ``copy`` into the copy, its targets, and Beam's.
 
     Raises:
@@ -44,7 +63,7 @@ def parse_copy(
             where it means nothing, a missing value, a word that is no option.
     """
     ours, beam = _split_at_dashes(list(words))
-    copy_flags, route_flags = flags_of(copy_options), flags_of(route_options)
+    copy_flags, route_flags = flags_of(CopyOptions), flags_of(RouteOptions)
     said = CopyWords(beam=beam)
     for section in _sections(ours):
         in_target = section[:1] == ["--to"]

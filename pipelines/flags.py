@@ -10,11 +10,14 @@ import dataclasses
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from transforms.dynamodb.errors import UserError
 
 __all__ = ["Flag", "build", "did_you_mean", "flag", "flags_of"]
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,8 @@ def flags_of(options: type) -> dict[str, Flag]:
 
 
 def build(
-    options: type, said: Mapping[str, Any], *, where: str = "", **others: Any
-) -> Any:
+    options: type[T], said: Mapping[str, Any], *, where: str = "", **others: Any
+) -> T:
     """Makes options of what was said.
 
     Args:

@@ -13,7 +13,7 @@ from types import FrameType
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
-from transforms.dynamodb.errors import JobStoppedError
+from transforms.dynamodb.errors import BeamDynamoDBError, JobStoppedError
 
 __all__ = ["run_watched"]
 
@@ -93,7 +93,9 @@ class _Job(threading.Thread):
 
 
 def _explain(error: BaseException) -> str:
-    """Returns the first line of the error that a worker raised, not its traceback."""
+    """Returns the text of the error that a worker raised, not its traceback."""
+    if isinstance(error, BeamDynamoDBError):
+        return f"the job failed: {error}"
     found = _LAST_ERROR.findall(str(error))
     if not found:
         return f"the job failed: {type(error).__name__}: {error}"

@@ -19,14 +19,13 @@ from typing import Any
 import yaml
 
 from pipelines.flags import did_you_mean, flags_of
+from pipelines.options import CopyOptions, RouteOptions
 from transforms.dynamodb.errors import UserError
 
 __all__ = ["read_job_file"]
 
 
-def read_job_file(
-    path: str, copy_options: type, route_options: type
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def read_job_file(path: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Returns what the file says: the copy's own fields, and those of each target.
 
     Raises:
@@ -41,9 +40,9 @@ def read_job_file(
         raise UserError(
             f"{path}: 'to' is a list of targets, each beginning with '- to:'"
         )
-    _check_fields(path, said, [*flags_of(copy_options), "to"])
+    _check_fields(path, said, [*flags_of(CopyOptions), "to"])
     for target in targets:
-        _check_fields(f"{path}: to", target, list(flags_of(route_options)))
+        _check_fields(f"{path}: to", target, list(flags_of(RouteOptions)))
     return said, [dict(target) for target in targets]
 
 

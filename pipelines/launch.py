@@ -1,5 +1,6 @@
 """Options to a finished job: checks, plan, run, progress, account, exit code."""
 
+import logging
 import random
 import sys
 from collections.abc import Sequence
@@ -62,6 +63,9 @@ def launch_copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
     if options.dry_run:
         print("dry run: nothing was written")
         return ExitCode.DONE
+    if is_local(beam_options) and not options.debug:
+        # Beam logs a worker's traceback; the error itself is printed at the end.
+        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     run_id = make_run_id(SystemClock().wall(), random.SystemRandom())
     directory = RunDirectory.create(options.run_dir, run_id)
     print(f"run {run_id} in {directory.path}", flush=True)

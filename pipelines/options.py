@@ -350,16 +350,23 @@ class CopyOptions:
         tables = [target.table(self.endpoint) for target in self.targets]
         regions = Counter(table.region for table in tables)
         return [
-            Route(
-                name=target.name or _default_name(table, regions),
-                target=table,
-                filter=target.filter,
-                columns=target.columns,
-                write=target.write,
-                mode=target.mode,
-            )
+            _route(target, table, _default_name(table, regions))
             for target, table in zip(self.targets, tables, strict=True)
         ]
+
+
+def _route(target: RouteOptions, table: TableRef, default_name: str) -> Route:
+    try:
+        return Route(
+            name=target.name or default_name,
+            target=table,
+            filter=target.filter,
+            columns=target.columns,
+            write=target.write,
+            mode=target.mode,
+        )
+    except UserError as error:
+        raise UserError(f"to {target.to}: {error}") from error
 
 
 def _default_name(table: TableRef, regions: Counter[str]) -> str:

@@ -2,18 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from transforms.dynamodb.tables import IndexDescription, TableDescription
+from transforms.limits import Direction, capacity_units_of
 from transforms.throttle.rate import Rate
 
-__all__ = ["Direction", "PlannedRate", "plan_rate"]
+__all__ = ["PlannedRate", "plan_rate"]
 
-Direction: TypeAlias = Literal["read", "write"]
-
-# What AWS lets a new on-demand table take at once, in units a second.
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html
-_ON_DEMAND_START = {"read": 12_000.0, "write": 4_000.0}
 _UNIT = {"read": "RCU", "write": "WCU"}
 
 
@@ -58,25 +53,10 @@ def plan_rate(
         return PlannedRate(math.inf, "as fast as the service allows")
     if rate.kind == "units":
         return PlannedRate(rate.units_per_second(None), "as given")
-    capacity, what = _capacity(table, direction, index)
+    capacity = capacity_units_of(table, direction, index)
+    mode = "provisioned" if table.billing_mode == "PROVISIONED" else "on-demand"
     return PlannedRate(
         rate.units_per_second(capacity),
-        f"{rate} of {capacity:,.6g} {what} {_UNIT[direction]}",
+        f"{rate} of {capacity:,.6g} {mode} {_UNIT[direction]}",
     )
 
-
-def _capacity(
-    table: TableDescription, direction: Direction, index: IndexDescription | None
-) -> tuple[float, str]:
-    """Returns units a second and what they are; a local index has its table's."""
-    is_read = direction == "read"
-    if table.billing_mode == "PROVISIONED":
-        owner = index if index is not None and index.kind == "GSI" else table
-        return (owner.read_units if is_read else owner.write_units), "provisioned"
-    maximum = table.max_read_units if is_read else table.max_write_units
-    if maximum:
-        return maximum, "maximum on-demand"
-    warm = table.warm_read_units if is_read else table.warm_write_units
-    if warm:
-        return warm, "warm"
-    return _ON_DEMAND_START[direction], "on-demand starting"

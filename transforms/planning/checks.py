@@ -17,7 +17,8 @@ from transforms.dynamodb.event_loop import worker_loop
 from transforms.dynamodb.expressions import parse_condition
 from transforms.dynamodb.tables import IndexDescription, TableDescription, TableRef
 from transforms.dynamodb.transport import TransportConfig, make_transport
-from transforms.planning.capacity import Direction, PlannedRate, plan_rate
+from transforms.limits import Direction
+from transforms.planning.capacity import PlannedRate, plan_rate
 from transforms.planning.keys import check_keys
 from transforms.planning.plan import CopyPlan, CopyRequest, PlannedRoute
 from transforms.planning.regions import check_region
