@@ -110,7 +110,7 @@ class Engine(ABC):
         )
         return client
 
-    def __enter__(self) -> "Engine":
+    def __enter__(self) -> "Engine":  # noqa: PYI034 (Self is in typing from 3.11)
         """Starts the engine and returns it."""
         try:
             self.start()

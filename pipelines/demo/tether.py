@@ -1,11 +1,12 @@
 """Starts a command that cannot outlive the process that asked for it.
 
-Run by path, never imported: ``python -I tether.py PARENT_PID COMMAND…``. On Linux the kernel is asked to kill this
-process when its parent dies, even by ``kill -9`` (prctl(2), PR_SET_PDEATHSIG; the setting survives execve(2)), and then
-this process *becomes* the command: same pid, nothing in between. It is a program of its own because code between fork
-and exec (``preexec_fn``) may deadlock in a process with threads, and Beam's have many.
+Run by path, never imported: ``python -I tether.py PARENT_PID COMMAND…``. On Linux the
+kernel is asked to kill this process when its parent dies, even by ``kill -9``
+(prctl(2), PR_SET_PDEATHSIG; execve(2) keeps it), and then this process *becomes* the
+command: same pid, nothing in between. It is a program of its own because code between
+fork and exec (``preexec_fn``) may deadlock where there are threads, as Beam's.
 
-Elsewhere the command is started all the same, and ends when its engine is stopped or its parent exits in good order.
+Elsewhere the command starts all the same, and ends when its engine is stopped.
 """
 
 import ctypes
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != int(parent):
         raise SystemExit(1)
-    os.execvp(command[0], command)  # noqa: S606 (the whole point: no shell, no child)
+    os.execvp(command[0], command)  # noqa: S606 (no shell and no child: the point)
 
 
 if __name__ == "__main__":
