@@ -48,10 +48,11 @@ def build(
         pipeline
         | "Scan the source"
         >> ReadFromDynamoDB(
-            table=request.source,
+            request.source,
             read=plan.read.rate,
             consistent=request.consistent,
             segments=plan.segments,
+            splits=plan.splits,
             index=request.index,
             page_limit=options.page_limit,
             run=run,

@@ -181,8 +181,8 @@ def test_a_role_in_another_account_is_the_targets_own():
         (
             "--source eu-west-1/orders --to us-west-2/orders --mode deleet",
             (
-                "to us-west-2/orders: --mode is 'deleet', which is none of put, delete; "
-                "did you mean delete?"
+                "to us-west-2/orders: --mode is 'deleet', which is none of put, "
+                "delete; did you mean delete?"
             ),
         ),
         (

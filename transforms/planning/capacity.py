@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from transforms.dynamodb.tables import IndexDescription, TableDescription
-from transforms.limits import Direction, capacity_units_of
+from transforms.limits import Direction, capacity_units
 from transforms.throttle.rate import Rate
 
 __all__ = ["PlannedRate", "plan_rate"]
@@ -53,10 +53,9 @@ def plan_rate(
         return PlannedRate(math.inf, "as fast as the service allows")
     if rate.kind == "units":
         return PlannedRate(rate.units_per_second(None), "as given")
-    capacity = capacity_units_of(table, direction, index)
+    capacity = capacity_units(table, direction, index)
     mode = "provisioned" if table.billing_mode == "PROVISIONED" else "on-demand"
     return PlannedRate(
         rate.units_per_second(capacity),
         f"{rate} of {capacity:,.6g} {mode} {_UNIT[direction]}",
     )
-

@@ -22,6 +22,7 @@ from transforms.planning.capacity import PlannedRate, plan_rate
 from transforms.planning.keys import check_keys
 from transforms.planning.plan import CopyPlan, CopyRequest, PlannedRoute
 from transforms.planning.regions import check_region
+from transforms.scan_restriction import choose_segments
 from transforms.throttle.clock import SystemClock
 from transforms.throttle.rate import Rate, RateError
 
@@ -29,6 +30,9 @@ __all__ = ["check_copy"]
 
 # A person waits for the answer, so an endpoint that is not there is said soon.
 _DEADLINE_SECONDS = 20.0
+_SPLITS_PER_WORKER = 4
+_SEGMENTS_IN_FLIGHT = 8  # as ReadFromDynamoDB reads by default
+_LEAST_SEGMENTS = 16  # DescribeTable says 0 bytes of a table filled an hour ago
 _SERVING = frozenset({"ACTIVE", "UPDATING"})
 
 _Found = tuple[TableRef, TableDescription]
@@ -59,12 +63,19 @@ def check_copy(request: CopyRequest, transport: TransportConfig) -> CopyPlan:
                 ("its columns", route.columns),
             ),
         )
+    # One worker reads segments faster together than in turn; several should not wait
+    # for the slowest part.
+    splits = 1 if request.workers == 1 else request.workers * _SPLITS_PER_WORKER
+    segments = request.segments or choose_segments(
+        source.size_bytes, max(splits, _LEAST_SEGMENTS), _SEGMENTS_IN_FLIGHT
+    )
     return CopyPlan(
         request=request,
         source=source,
         index=index,
         read=_plan_rate("the source", request.read, source, "read", index),
-        segments=request.segments or 1,
+        segments=segments,
+        splits=min(splits, segments),
         routes=tuple(
             PlannedRoute(
                 route,

@@ -68,6 +68,7 @@ class CopyPlan:
         index: the index that is read, if one is.
         read: the rate to read at.
         segments: of the parallel scan.
+        splits: parts that workers take; each reads several segments at once.
         routes: the targets, in the order asked for.
     """
 
@@ -76,6 +77,7 @@ class CopyPlan:
     index: IndexDescription | None
     read: PlannedRate
     segments: int
+    splits: int
     routes: tuple[PlannedRoute, ...]
 
     @property
