@@ -7,8 +7,12 @@ import pytest
 
 from transforms.throttle.clock import Clock, HeldClock, SystemClock
 
+Waking = tuple[str, float]
 
-async def note_wakings(clock: Clock, log: list, name: str, naps: list[float]) -> None:
+
+async def note_wakings(
+    clock: Clock, log: list[Waking], name: str, naps: list[float]
+) -> None:
     for nap in naps:
         await clock.sleep(nap)
         log.append((name, clock.monotonic()))
@@ -24,7 +28,7 @@ def test_a_held_clock_stands_still_until_it_is_moved():
 def test_a_sleeper_wakes_only_when_its_time_has_come():
     async def scenario() -> None:
         clock = HeldClock()
-        log: list = []
+        log: list[Waking] = []
         task = asyncio.create_task(note_wakings(clock, log, "a", [10]))
         await clock.advance(9.5)
         assert log == []
@@ -40,7 +44,7 @@ def test_a_sleeper_wakes_only_when_its_time_has_come():
 def test_advance_wakes_a_repeated_sleeper_at_each_of_its_own_times():
     async def scenario() -> None:
         clock = HeldClock()
-        log: list = []
+        log: list[Waking] = []
         task = asyncio.create_task(note_wakings(clock, log, "a", [1, 1, 1]))
         await clock.advance(2)
         assert log == [("a", 1.0), ("a", 2.0)]
@@ -55,9 +59,9 @@ def test_advance_wakes_a_repeated_sleeper_at_each_of_its_own_times():
 def test_an_auto_advancing_clock_wakes_sleepers_in_order_of_deadline(runs):
     clock = HeldClock(auto_advance=True)
     for _ in range(runs):  # a second event loop may follow the first
-        log: list = []
+        log: list[Waking] = []
 
-        async def scenario(log: list) -> None:
+        async def scenario(log: list[Waking]) -> None:
             await asyncio.gather(
                 note_wakings(clock, log, "slow", [4]),
                 note_wakings(clock, log, "quick", [1, 1, 1]),
