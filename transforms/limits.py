@@ -5,11 +5,10 @@ table in one process share one budget, whatever number of threads runs them.
 """
 
 import math
-import os
-import threading
 from dataclasses import dataclass
 from typing import Literal
 
+from transforms.dynamodb.event_loop import LoopThread, worker_loop
 from transforms.dynamodb.tables import IndexDescription, TableDescription, TableRef
 from transforms.throttle.clock import SystemClock
 from transforms.throttle.limiter import Limiter, UnlimitedLimiter
@@ -64,12 +63,10 @@ class _Budget:
     index: str | None
     run_id: str
     units_per_second: float
+    worker: LoopThread  # a forked process has a loop, and so limiters, of its own
 
 
 _limiters: dict[_Budget, Limiter] = {}
-_lock = threading.Lock()
-# A forked worker has an event loop of its own, to which no limiter may carry over.
-os.register_at_fork(after_in_child=_limiters.clear)
 
 
 def limiter_for(
@@ -97,11 +94,11 @@ def limiter_for(
         RateError: a percentage of a capacity that is not known.
     """
     share = rate.units_per_second(capacity_units) / workers
-    budget = _Budget(table, direction, index, run_id, share)
-    with _lock:
-        if budget not in _limiters:
-            _limiters[budget] = _make(direction, share)
-        return _limiters[budget]
+    budget = _Budget(table, direction, index, run_id, share, worker_loop())
+    limiter = _limiters.get(budget)
+    if limiter is None:
+        limiter = _limiters.setdefault(budget, _make(direction, share))
+    return limiter
 
 
 def _make(direction: Direction, units_per_second: float) -> Limiter:
