@@ -32,6 +32,7 @@ class Flag:
         choices: the values allowed, all of them if empty.
         convert: makes the field's value of what was said; raises UserError or
             ValueError.
+        is_required: True if it has no default.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Flag:
     metavar: str = ""
     choices: tuple[str, ...] = ()
     convert: Callable[[Any], Any] = str
+    is_required: bool = False
 
     @property
     def option(self) -> str:
@@ -73,7 +75,9 @@ def flag(
 def flags_of(options: type) -> dict[str, Flag]:
     """Returns the flags of an options class by field name, in order of declaration."""
     return {
-        field.name: Flag(name=field.name, **field.metadata)
+        field.name: Flag(
+            name=field.name, is_required=field.default is MISSING, **field.metadata
+        )
         for field in dataclasses.fields(options)
         if field.metadata
     }
@@ -95,11 +99,9 @@ def build(
     """
     known = flags_of(options)
     values = {name: _convert(known[name], value, where) for name, value in said.items()}
-    for field in dataclasses.fields(options):
-        if field.name not in values | others and field.default is MISSING:
-            raise UserError(
-                f"{known[field.name].option} is missing: {known[field.name].help}"
-            )
+    for one in known.values():
+        if one.is_required and one.name not in values:
+            raise UserError(f"{one.option} is missing: {one.help}")
     return options(**values, **others)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent import futures
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import apache_beam as beam
 import pytest
@@ -68,7 +69,7 @@ def test_an_interrupt_ends_processes_that_the_job_started():
         bystander.communicate(b"\n")
 
 
-hold_in_process: list = [None]
+hold_in_process: list[Any] = [None]
 
 
 def call_hold(element: int) -> None:

@@ -1,6 +1,7 @@
 """Progress: redrawn on a terminal, a line now and then elsewhere."""
 
 import io
+from collections.abc import Callable
 
 from pipelines.progress import ProgressPrinter
 
@@ -13,14 +14,14 @@ class Terminal(io.StringIO):
 class Watch:
     """A clock that moves when told to."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = 100.0
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.now
 
 
-def printer(stream, watch):
+def printer(stream: io.StringIO, watch: Callable[[], float]) -> ProgressPrinter:
     return ProgressPrinter(
         stream, monotonic=watch, routes=["oregon"], expected_items=1000
     )

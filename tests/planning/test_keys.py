@@ -10,11 +10,16 @@ SIMPLE = KeySchema(KeyAttribute("id", "S"))
 WITH_DAY = KeySchema(KeyAttribute("id", "S"), KeyAttribute("day", "N"))
 
 
-def check(source, target, shared=None, own=None):
+def check(
+    source: KeySchema,
+    target: KeySchema,
+    shared: dict[str, str] | None = None,
+    own: dict[str, str] | None = None,
+) -> None:
     check_keys(
         route="oregon",
-        source=("eu-west-1/from", source),
-        target=("us-west-2/into", target),
+        source=("us-1/from", source),
+        target=("us-2/into", target),
         mappings=(("the columns of all routes", shared), ("its columns", own)),
     )
 
@@ -50,7 +55,7 @@ def test_keys_are_said_with_their_types():
             None,
             (
                 "route oregon: the columns of all routes drop 'day', the sort key of "
-                "eu-west-1/from; add day to them"
+                "us-1/from; add day to them"
             ),
         ),
         (
@@ -59,7 +64,7 @@ def test_keys_are_said_with_their_types():
             {"day": "day"},
             (
                 "route oregon: its columns drop 'id', the partition key of "
-                "eu-west-1/from; add id to them"
+                "us-1/from; add id to them"
             ),
         ),
         (
@@ -67,8 +72,8 @@ def test_keys_are_said_with_their_types():
             None,
             {"id": "key", "day": "day"},
             (
-                "route oregon: columns rename 'id', the partition key of eu-west-1/from, "
-                "to 'key', but the partition key of us-west-2/into is 'id'; write it as "
+                "route oregon: columns rename 'id', the partition key of us-1/from, "
+                "to 'key', but the partition key of us-2/into is 'id'; write it as "
                 "id:id"
             ),
         ),
@@ -77,10 +82,10 @@ def test_keys_are_said_with_their_types():
             None,
             None,
             (
-                "route oregon: the keys differ: eu-west-1/from gives partition key id (S), "
-                "sort key day (N), and us-west-2/into has partition key id (S), no sort "
-                "key; create the target with the source's keys, or rename with --columns "
-                "SOURCE:TARGET"
+                "route oregon: the keys differ: us-1/from gives partition key id (S), "
+                "sort key day (N), and us-2/into has partition key id (S), no sort "
+                "key; create the target with the source's keys, or rename with "
+                "--columns SOURCE:TARGET"
             ),
         ),
         (
@@ -88,8 +93,8 @@ def test_keys_are_said_with_their_types():
             None,
             None,
             (
-                "route oregon: the keys differ: eu-west-1/from gives partition key id (S), "
-                "sort key day (N), and us-west-2/into has partition key id (N), sort key "
+                "route oregon: the keys differ: us-1/from gives partition key id (S), "
+                "sort key day (N), and us-2/into has partition key id (N), sort key "
                 "day (N); create the target with the source's keys, or rename with "
                 "--columns SOURCE:TARGET"
             ),

@@ -1,5 +1,8 @@
 """What a dry run prints, and how a rate came about."""
 
+import dataclasses
+from typing import Any
+
 import pytest
 
 from transforms.dynamodb.tables import (
@@ -18,25 +21,27 @@ KEYS = KeySchema(KeyAttribute("uuid_hash", "S"))
 INDEX = IndexDescription("by-day", "GSI", KEYS, "ALL", 40, 20)
 
 
-def describe(**changes) -> TableDescription:
-    fields = {
-        "name": "testtable",
-        "arn": "arn:aws:dynamodb:eu-west-1:123456789012:table/testtable",
-        "table_id": "1",
-        "status": "ACTIVE",
-        "keys": KEYS,
-        "item_count": 5000,
-        "size_bytes": 1_234_567,
-        "billing_mode": "PROVISIONED",
-        "read_units": 1000,
-        "write_units": 500,
-        "max_read_units": None,
-        "max_write_units": None,
-        "warm_read_units": None,
-        "warm_write_units": None,
-        "indexes": (INDEX,),
-    }
-    return TableDescription(**(fields | changes))
+PROVISIONED = TableDescription(
+    name="testtable",
+    arn="arn:aws:dynamodb:eu-west-1:123456789012:table/testtable",
+    table_id="1",
+    status="ACTIVE",
+    keys=KEYS,
+    item_count=5000,
+    size_bytes=1_234_567,
+    billing_mode="PROVISIONED",
+    read_units=1000,
+    write_units=500,
+    max_read_units=None,
+    max_write_units=None,
+    warm_read_units=None,
+    warm_write_units=None,
+    indexes=(INDEX,),
+)
+
+
+def describe(**changes: Any) -> TableDescription:
+    return dataclasses.replace(PROVISIONED, **changes)
 
 
 ON_DEMAND = {"billing_mode": "PAY_PER_REQUEST", "read_units": 0, "write_units": 0}

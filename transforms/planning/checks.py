@@ -7,29 +7,25 @@ Every check names the thing, its value and the remedy, and raises UserError.
 """
 
 import asyncio
-import random
 from collections import Counter
 from collections.abc import Sequence
 
-from transforms.dynamodb.client import DynamoDBClient
+from transforms.dynamodb.client import client_for
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.event_loop import worker_loop
 from transforms.dynamodb.expressions import parse_condition
 from transforms.dynamodb.tables import IndexDescription, TableDescription, TableRef
-from transforms.dynamodb.transport import TransportConfig, make_transport
+from transforms.dynamodb.transport import TransportConfig
 from transforms.limits import Direction
 from transforms.planning.capacity import PlannedRate, plan_rate
 from transforms.planning.keys import check_keys
 from transforms.planning.plan import CopyPlan, CopyRequest, PlannedRoute
 from transforms.planning.regions import check_region
 from transforms.scan_restriction import choose_segments
-from transforms.throttle.clock import SystemClock
 from transforms.throttle.rate import Rate, RateError
 
 __all__ = ["check_copy"]
 
-# A person waits for the answer, so an endpoint that is not there is said soon.
-_DEADLINE_SECONDS = 20.0
 _SPLITS_PER_WORKER = 4
 _SEGMENTS_IN_FLIGHT = 8  # as ReadFromDynamoDB reads by default
 _LEAST_SEGMENTS = 16  # DescribeTable says 0 bytes of a table filled an hour ago
@@ -105,22 +101,8 @@ def _check_names(request: CopyRequest) -> None:
 async def _describe_all(
     tables: Sequence[TableRef], transport: TransportConfig
 ) -> list[TableDescription]:
-    return await asyncio.gather(*(_describe(table, transport) for table in tables))
-
-
-async def _describe(table: TableRef, config: TransportConfig) -> TableDescription:
-    transport = make_transport(table, config)
-    client = DynamoDBClient(
-        table,
-        transport,
-        clock=SystemClock(),
-        rng=random.Random(),  # noqa: S311 - jitter, no secret
-        deadline_seconds=_DEADLINE_SECONDS,
-    )
-    try:
-        return await client.describe_table()
-    finally:
-        await transport.aclose()
+    clients = [client_for(table, transport) for table in tables]
+    return await asyncio.gather(*(client.describe_table() for client in clients))
 
 
 def _check_serving(table: TableRef, description: TableDescription) -> None:

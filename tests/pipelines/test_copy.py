@@ -1,0 +1,206 @@
+"""The copy, end to end: real tables, the real runner, an independent look."""
+
+import gzip
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.cli import run
+from pipelines.demo.engines import Engine
+from tests.support.engines import make_table, unique_name
+
+pytestmark = [pytest.mark.emulator, pytest.mark.usefixtures("engine_credentials")]
+
+ITEMS = 300
+
+
+@pytest.fixture
+def source(moto: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A table of 300 items in eu-west-1; a third of them are of a red colour."""
+    monkeypatch.chdir(tmp_path)
+    name = make_table(moto, "eu-west-1", unique_name(), "id")
+    client = moto.dynamodb("eu-west-1")
+    for start in range(0, ITEMS, 25):
+        requests: list[Any] = [
+            {"PutRequest": {"Item": make_item(number)}}
+            for number in range(start, start + 25)
+        ]
+        client.batch_write_item(RequestItems={name: requests})
+    return name
+
+
+def make_item(number: int) -> dict[str, Any]:
+    return {
+        "id": {"S": f"item-{number}"},
+        "n": {"N": str(number)},
+        "colour": {"S": "red" if number % 3 == 0 else "blue"},
+        "tags": {"SS": ["x", "y"]},
+    }
+
+
+def all_items(engine: Engine, region: str, name: str) -> dict[str, dict[str, Any]]:
+    pages = engine.dynamodb(region).get_paginator("scan").paginate(TableName=name)
+    return {item["id"]["S"]: item for page in pages for item in page["Items"]}
+
+
+def copy_words(engine: Engine, source: str, *words: str) -> list[str]:
+    endpoint = engine.endpoint_url("eu-west-1")
+    return ["copy", "--source", f"eu-west-1/{source}", "--endpoint", endpoint, *words]
+
+
+def test_one_scan_fills_two_regions_each_in_its_own_way(moto, source, capsys):
+    west = make_table(moto, "us-west-2", unique_name(), "id")
+    east = make_table(moto, "us-east-1", unique_name(), "id")
+    words = copy_words(moto, source, "--read-units", "unlimited")
+    words += ["--to", f"us-west-2/{west}", "--name", "oregon"]
+    words += ["--filter", "colour = 'red'", "--columns", "id,n:number"]
+    words += ["--to", f"us-east-1/{east}", "--name", "virginia"]
+    assert run(words) == 0
+    assert all_items(moto, "us-east-1", east) == all_items(moto, "eu-west-1", source)
+    assert all_items(moto, "us-west-2", west) == {
+        f"item-{n}": {"id": {"S": f"item-{n}"}, "number": {"N": str(n)}}
+        for n in range(0, ITEMS, 3)
+    }
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "items: scanned 300; oregon: written 100, filtered 200; virginia: written 300"
+    )
+
+
+def test_a_shared_filter_is_evaluated_once_an_item(moto, source, capsys):
+    targets = [
+        (region, make_table(moto, region, unique_name(), "id"))
+        for region in ("us-west-2", "us-east-1")
+    ]
+    words = copy_words(moto, source, "--filter", "colour = 'red'")
+    for region, name in targets:
+        words += ["--to", f"{region}/{name}"]
+    assert run(words) == 0
+    for region, name in targets:
+        assert len(all_items(moto, region, name)) == ITEMS // 3
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "items: scanned 300; us-west-2: written 100, filtered 200; "
+        "us-east-1: written 100, filtered 200"
+    )
+
+
+def test_a_job_file_does_what_its_flags_do(moto, source, capsys):
+    target = make_table(moto, "us-west-2", unique_name(), "id")
+    Path("job.yaml").write_text(
+        f"source: eu-west-1/{source}\n"
+        f"endpoint: {moto.endpoint_url('eu-west-1')}\n"
+        f"to:\n  - to: us-west-2/{target}\n    filter: n < 10\n"
+    )
+    assert run(["copy", "--job", "job.yaml"]) == 0
+    assert len(all_items(moto, "us-west-2", target)) == 10
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "items: scanned 300; us-west-2: written 10, filtered 290"
+
+
+def test_a_delete_route_removes_what_has_the_same_keys(moto, source):
+    target = make_table(moto, "us-west-2", unique_name(), "id")
+    to = ["--to", f"us-west-2/{target}"]
+    assert run(copy_words(moto, source, *to)) == 0
+    red = ["--filter", "colour = 'red'", "--mode", "delete"]
+    assert run(copy_words(moto, source, *to, *red)) == 0
+    left = all_items(moto, "us-west-2", target)
+    assert len(left) == 200
+    assert {item["colour"]["S"] for item in left.values()} == {"blue"}
+
+
+def test_a_second_run_gives_the_same_target(moto, source):
+    target = make_table(moto, "us-west-2", unique_name(), "id")
+    words = copy_words(moto, source, "--to", f"us-west-2/{target}")
+    assert run(words) == 0
+    once = all_items(moto, "us-west-2", target)
+    assert run(words) == 0
+    assert all_items(moto, "us-west-2", target) == once
+
+
+def test_the_run_directory_is_private(moto, source):
+    target = make_table(moto, "us-west-2", unique_name(), "id")
+    assert run(copy_words(moto, source, "--to", f"us-west-2/{target}")) == 0
+    (kept,) = Path(".beam-dynamodb/runs").iterdir()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o700
+    assert (kept / "ledger.sqlite").exists()
+    assert not (kept / "rejected").exists() or not list((kept / "rejected").iterdir())
+
+
+@pytest.fixture
+def refused_item(moto: Engine, source: str) -> str:
+    """An item whose index key is of a type that the target's index refuses."""
+    moto.dynamodb("eu-west-1").put_item(
+        TableName=source, Item={"id": {"S": "odd"}, "n": {"S": "no number"}}
+    )
+    name = unique_name()
+    moto.dynamodb("us-west-2").create_table(
+        TableName=name,
+        AttributeDefinitions=[
+            {"AttributeName": "id", "AttributeType": "S"},
+            {"AttributeName": "n", "AttributeType": "N"},
+        ],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-n",
+                "KeySchema": [{"AttributeName": "n", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return name
+
+
+def test_a_refused_item_is_kept_and_the_others_arrive(
+    moto, source, refused_item, capsys
+):
+    words = ["--run-dir", "kept", "--to", f"us-west-2/{refused_item}"]
+    assert run(copy_words(moto, source, *words)) == 1
+    assert len(all_items(moto, "us-west-2", refused_item)) == ITEMS
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "items: scanned 301; us-west-2: written 300, rejected 1"
+    )
+    (kept,) = Path("kept/rejected").glob("us-west-2-*.jsonl.gz")
+    (line,) = gzip.decompress(kept.read_bytes()).splitlines()
+    assert json.loads(line)["item"]["id"] == {"S": "odd"}
+
+
+def test_a_refused_item_stops_the_job_if_asked_to(moto, source, refused_item, capsys):
+    words = ["--on-reject", "fail", "--to", f"us-west-2/{refused_item}"]
+    assert run(copy_words(moto, source, *words)) == 3
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("beam-dynamodb: error: the job failed: ")
+    assert "no number" not in error
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_copy_leaves_at_once_and_leaves_no_process(moto, source, number):
+    target = make_table(moto, "us-west-2", unique_name(), "id")
+    words = copy_words(moto, source, "--read-units", "1", "--workers", "2")
+    words += ["--to", f"us-west-2/{target}"]
+    root = str(Path(__file__).parents[2])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines", *words],
+        env={**os.environ, "PYTHONPATH": root},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("run "):
+            break
+    process.send_signal(number)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert error.splitlines()[-1].startswith("beam-dynamodb: stopped")
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
