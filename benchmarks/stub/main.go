@@ -5,7 +5,8 @@
 //	stub -items 1000000 -kind small -service-time 5ms [-tls DIR] [-check]
 //
 // It prints one line of JSON with its port, then serves until standard input closes.
-// Any table name holds -items items in Scan; BatchWriteItem and PutItem are counted
+// A table holds the number of items that its name ends with ("bench-200000"), else
+// -items, in Scan; BatchWriteItem and PutItem are counted
 // and forgotten. GET /stats answers what was served, POST /reset sets it to zero.
 // With -check each request is held against the rules: a SigV4 signature that fits,
 // 25 items at most, no key twice in a batch.
@@ -45,6 +46,7 @@ type server struct {
 }
 
 type scanRequest struct {
+	TableName         string
 	Segment           int
 	TotalSegments     int
 	ExclusiveStartKey map[string]map[string]string
@@ -148,14 +150,23 @@ func (s *server) reply(operation string, body []byte) (int, []byte) {
 	return 400, []byte(`{"__type":"com.amazon.coral.service#UnknownOperationException","message":"the stub has no ` + operation + `"}`)
 }
 
+// itemsOf reads the size of a table from its name, such as "bench-200000".
+func (s *server) itemsOf(table string) int {
+	if items, err := strconv.Atoi(table[strings.LastIndexByte(table, '-')+1:]); err == nil {
+		return items
+	}
+	return s.items
+}
+
 // scan answers with the page that the start key names: "SEGMENT-ITEM".
 func (s *server) scan(body []byte) (int, []byte) {
 	request := scanRequest{TotalSegments: 1}
 	if err := json.Unmarshal(body, &request); err != nil {
 		return 400, []byte(`{"__type":"com.amazon.coral.service#SerializationException"}`)
 	}
-	held := s.items / request.TotalSegments
-	if request.Segment < s.items%request.TotalSegments {
+	items := s.itemsOf(request.TableName)
+	held := items / request.TotalSegments
+	if request.Segment < items%request.TotalSegments {
 		held++
 	}
 	first := 0
@@ -182,12 +193,13 @@ func (s *server) scan(body []byte) (int, []byte) {
 func (s *server) describe(body []byte) []byte {
 	var request struct{ TableName string }
 	_ = json.Unmarshal(body, &request)
-	size := s.items * len(s.page.items) / s.page.count()
+	items := s.itemsOf(request.TableName)
+	size := items * len(s.page.items) / s.page.count()
 	return []byte(fmt.Sprintf(`{"Table":{"TableName":%[1]q,"TableStatus":"ACTIVE","TableId":%[1]q,`+
 		`"TableArn":"arn:aws:dynamodb:eu-west-1:000000000000:table/%[2]s",`+
 		`"AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],`+
 		`"KeySchema":[{"AttributeName":"id","KeyType":"HASH"}],"ItemCount":%[3]d,"TableSizeBytes":%[4]d,`+
 		`"CreationDateTime":1.7e9,"BillingModeSummary":{"BillingMode":"PAY_PER_REQUEST"},`+
 		`"ProvisionedThroughput":{"NumberOfDecreasesToday":0,"ReadCapacityUnits":0,"WriteCapacityUnits":0}}}`,
-		request.TableName, request.TableName[strings.LastIndexByte(request.TableName, '/')+1:], s.items, size))
+		request.TableName, request.TableName[strings.LastIndexByte(request.TableName, '/')+1:], items, size))
 }

@@ -1,0 +1,227 @@
+"""The batch writer against a table that keeps state and fails on demand."""
+
+import asyncio
+import json
+import random
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transforms.batch_writer import (
+    MAX_ITEMS_PER_REQUEST,
+    MAX_REQUEST_BYTES,
+    BatchWriter,
+    split_items,
+)
+from transforms.dynamodb.errors import (
+    DuplicateKeysError,
+    ItemRejectedError,
+    JobStoppedError,
+)
+from transforms.dynamodb.keys import KeyDecoder
+from transforms.dynamodb.tables import KeyAttribute, KeySchema, TableRef
+from transforms.throttle.clock import HeldClock
+from transforms.throttle.limiter import UnlimitedLimiter
+
+SCHEMA = KeySchema(KeyAttribute("id", "S"), None)
+DECODER = KeyDecoder(SCHEMA)
+
+
+def item(key, value=0):
+    return json.dumps({"id": {"S": key}, "v": {"N": str(value)}}).encode()
+
+
+class FakeTable:
+    """BatchWriteItem over a dict; refuses bad items, leaves some unprocessed."""
+
+    table = TableRef("t", region="eu-west-1")
+
+    def __init__(self, rng=None, unprocessed_share=0.0):
+        self.items = {}
+        self.rng = rng or random.Random(1)
+        self.unprocessed_share = unprocessed_share
+        self.requests = 0
+        self.in_flight = self.peak_in_flight = 0
+        self.stop_with = None
+        self.gate = None
+
+    async def call(self, operation, body, *, on_throttle=None):
+        assert operation == "BatchWriteItem"
+        self.requests += 1
+        self.in_flight += 1
+        self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
+        try:
+            if self.gate is not None:
+                await self.gate.wait()
+            await asyncio.sleep(0)
+            if self.stop_with is not None:
+                raise self.stop_with
+            return self._write(json.loads(body)["RequestItems"]["t"])
+        finally:
+            self.in_flight -= 1
+
+    def _write(self, requests):
+        assert 1 <= len(requests) <= MAX_ITEMS_PER_REQUEST
+        keys = [self._key(request) for request in requests]
+        if len(set(keys)) < len(keys):
+            raise DuplicateKeysError("contains duplicates", "ValidationException")
+        if any("bad" in key for key in keys):
+            raise ItemRejectedError("a value is bad", "ValidationException")
+        left = []
+        for key, request in zip(keys, requests, strict=True):
+            if self.rng.random() < self.unprocessed_share:
+                left.append(request)
+            elif "PutRequest" in request:
+                self.items[key] = request["PutRequest"]["Item"]["v"]["N"]
+            else:
+                self.items.pop(key, None)
+        reply = {
+            "UnprocessedItems": {"t": left} if left else {},
+            "ConsumedCapacity": [{"CapacityUnits": float(len(requests) - len(left))}],
+        }
+        return json.dumps(reply).encode()
+
+    @staticmethod
+    def _key(request):
+        body = request.get("PutRequest", {}).get("Item") or request["DeleteRequest"]
+        return body.get("Key", body)["id"]["S"]
+
+
+@pytest.fixture(scope="module")
+def loop():
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(5)
+    loop.close()
+
+
+def writer_to(table, loop, **options):
+    return BatchWriter(
+        table,
+        UnlimitedLimiter(),
+        loop,
+        clock=HeldClock(auto_advance=True),
+        rng=random.Random(2),
+        keys=DECODER,
+        **options,
+    )
+
+
+def accounted(outcome):
+    return outcome.written + outcome.superseded + len(outcome.refused)
+
+
+@given(st.lists(st.integers(0, 3_000_000), max_size=60))
+def test_requests_hold_at_most_25_items_and_16_mb_in_order(sizes):
+    items = [bytes(1) * size for size in sizes]
+    groups = list(split_items(items))
+    assert [each for group in groups for each in group] == items
+    for group in groups:
+        assert 1 <= len(group) <= MAX_ITEMS_PER_REQUEST
+        assert sum(map(len, group)) <= MAX_REQUEST_BYTES
+
+
+def test_a_page_of_known_size_is_cut_without_measuring_items():
+    items = [item(str(n)) for n in range(60)]
+    assert [len(g) for g in split_items(items, 6000)] == [25, 25, 10]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["a", "b", "c", "bad1", "bad2", "d"]), max_size=40),
+        max_size=6,
+    ),
+    st.floats(0, 0.7),
+    st.booleans(),
+)
+def test_every_item_is_written_superseded_or_refused(loop, batches, share, unique):
+    """I2, I3 and "last wins" under duplicates, bad items and unprocessed ones."""
+    table = FakeTable(random.Random(3), share)
+    writer = writer_to(table, loop, keys_unique=unique)
+    expected, outcomes, version = {}, [], 0
+    for batch in batches:
+        wires = []
+        for key in batch:
+            version += 1
+            wires.append(item(key, version))
+            if "bad" not in key:
+                expected[key] = str(version)
+        writer.submit(wires, token=len(outcomes))
+        if unique:  # the promise is broken here, but within one submit at most
+            outcomes += writer.drain()
+    outcomes += writer.drain()
+    assert sum(o.items for o in outcomes) == sum(map(len, batches))
+    assert all(accounted(o) == o.items for o in outcomes)
+    if not unique:
+        assert table.items == expected
+    assert all("bad" in r.wire.decode() for o in outcomes for r in o.refused)
+
+
+def test_deletes_send_keys_alone(loop):
+    table = FakeTable()
+    table.items = {"a": "1", "b": "2"}
+    writer = writer_to(table, loop, mode="delete")
+    writer.submit([item("a", 5)], None)
+    assert [o.written for o in writer.drain()] == [1]
+    assert table.items == {"b": "2"}
+
+
+def test_submit_waits_while_too_many_bytes_are_in_flight(loop):
+    table = FakeTable()
+    table.gate = asyncio.Event()
+    wires = [item(f"{n}") for n in range(1000)]
+    bound = 4 * sum(map(len, wires[:100]))
+    writer = writer_to(table, loop, keys_unique=True, max_bytes_in_flight=bound)
+
+    def feed():
+        for start in range(0, 1000, 100):
+            writer.submit(wires[start : start + 100], start)
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    feeder.join(0.3)
+    assert feeder.is_alive()
+    loop.call_soon_threadsafe(table.gate.set)
+    feeder.join(10)
+    assert not feeder.is_alive()
+    assert sum(o.written for o in writer.drain()) == 1000
+    assert writer.peak_bytes_in_flight <= bound
+
+
+def test_an_error_that_stops_the_job_reaches_the_caller(loop):
+    table = FakeTable()
+    table.stop_with = JobStoppedError("the table is gone")
+    writer = writer_to(table, loop)
+    writer.submit([item("a")], None)
+    with pytest.raises(JobStoppedError, match="gone"):
+        writer.drain()
+    with pytest.raises(JobStoppedError, match="gone"):
+        writer.submit([item("b")], None)
+
+
+def test_items_unprocessed_for_ever_stop_the_job(loop):
+    writer = writer_to(FakeTable(unprocessed_share=1.0), loop, deadline_seconds=60)
+    writer.submit([item("a")], None)
+    with pytest.raises(JobStoppedError, match="unprocessed for 60 s"):
+        writer.drain()
+
+
+def test_a_defect_in_the_writer_does_not_hang_the_job(loop):
+    table = FakeTable()
+    table.stop_with = ZeroDivisionError("oops")
+    writer = writer_to(table, loop)
+    writer.submit([item("a")], None)
+    with pytest.raises(JobStoppedError, match="ZeroDivisionError"):
+        writer.drain()
+
+
+def test_an_empty_submit_finishes_at_once(loop):
+    writer = writer_to(FakeTable(), loop)
+    writer.submit([], "empty")
+    assert [o.token for o in writer.drain()] == ["empty"]
