@@ -11,6 +11,7 @@ Spark and Beam's local runner never split a running restriction.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 import apache_beam as beam
@@ -31,7 +32,7 @@ from transforms.dynamodb.expressions import (
 from transforms.dynamodb.operations import ScanPage
 from transforms.dynamodb.tables import TableRef
 from transforms.dynamodb.transport import TransportConfig
-from transforms.items import Item, OpenPages, Page
+from transforms.items import Item, OpenPages, Origin, Page
 from transforms.limits import limiter_for
 from transforms.run_context import RunContext
 from transforms.scan_restriction import (
@@ -284,7 +285,13 @@ def _as_element(read: ReadPage) -> Page:
     page = read.page
     return Page(
         page.items,
-        origin_of(read.segment, read.start_key),
+        Origin(read.segment, page_digest(read.start_key)),
         page.scanned_count,
         page.count,
+        page.consumed.units,
     )
+
+
+def page_digest(start_key: bytes | None) -> bytes:
+    """Names a page within its segment: 8 bytes, none for the first page."""
+    return blake2b(start_key, digest_size=8).digest() if start_key else b""
