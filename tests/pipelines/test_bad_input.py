@@ -27,7 +27,7 @@ class Tables:
         return run(["copy", "--endpoint", endpoint, *words])
 
     def items(self, region: str, name: str) -> list[dict[str, Any]]:
-        return self.engine.dynamodb(region).scan(TableName=name)["Items"]  # type: ignore[return-value]
+        return self.engine.dynamodb(region).scan(TableName=name)["Items"]
 
 
 @pytest.fixture
