@@ -181,7 +181,11 @@ class ScanPages(beam.DoFn, beam.RestrictionProvider):
 
     def __init__(self, run: RunContext) -> None:
         super().__init__()
-        self._tally = Tally(run)
+        self._run = run
+
+    def setup(self) -> None:
+        """Opens the counters of this process."""
+        self._tally = Tally(self._run)
 
     def initial_restriction(self, scan: PlannedScan) -> ScanRestriction:
         """All segments, none of them begun."""
