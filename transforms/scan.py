@@ -45,12 +45,12 @@ from transforms.scan_restriction import (
     segment_at,
 )
 from transforms.scan_spec import PlannedScan, ScanSpec, plan_scan
-from transforms.segment_reader import ReadPage, SegmentReader
+from transforms.segment_reader import PageSource, ReadPage, SegmentReader
 from transforms.tally import Tally
 from transforms.throttle.clock import SystemClock
 from transforms.throttle.rate import Rate
 
-__all__ = ["ReadFromDynamoDB", "ScanPages", "claimed_pages"]
+__all__ = ["ReadFromDynamoDB", "ScanPages", "claimed_pages", "describe"]
 
 # One page of each segment on its way while another is being worked on.
 _PAGES_PER_SEGMENT = 2
@@ -152,9 +152,9 @@ class ReadFromDynamoDB(beam.PTransform[PBegin, beam.PCollection[Item]]):
         items: beam.PCollection[Item] = (
             pbegin
             | "Scan" >> beam.Create([self.spec])
-            | "Describe the table" >> beam.ParDo(PlanScan())
+            | "Describe the table" >> beam.Map(describe)
             | "Read pages" >> beam.ParDo(ScanPages(self.spec.run))
-            | "Open pages" >> beam.ParDo(OpenPages())
+            | "Open pages" >> beam.ParDo(OpenPages())  # type: ignore[no-untyped-call]
         )
         return items
 
@@ -167,20 +167,17 @@ def _check_between(name: str, value: int | None, most: int) -> None:
 # --- The DoFns ---------------------------------------------------------------
 
 
-class PlanScan(beam.DoFn):
-    """Asks the table what it is, once a scan."""
-
-    def process(self, spec: ScanSpec) -> Iterator[PlannedScan]:
-        """Yields the completed scan."""
-        client = client_for(spec.table, spec.transport)
-        yield plan_scan(spec, worker_loop().run(client.describe_table()))
+def describe(spec: ScanSpec) -> PlannedScan:
+    """Completes a scan by asking its table what it is."""
+    client = client_for(spec.table, spec.transport)
+    return plan_scan(spec, worker_loop().run(client.describe_table()))
 
 
 class ScanPages(beam.DoFn, beam.RestrictionProvider):
     """Reads restrictions of a scan: a page is one element."""
 
     def __init__(self, run: RunContext) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._run = run
 
     def setup(self) -> None:
@@ -215,9 +212,13 @@ class ScanPages(beam.DoFn, beam.RestrictionProvider):
     def process(
         self,
         scan: PlannedScan,
-        tracker: RestrictionTrackerView = beam.DoFn.RestrictionParam(),  # noqa: B008
+        tracker: Any = beam.DoFn.RestrictionParam(),  # noqa: B008
     ) -> Iterator[Page]:
         """Yields pages until all is read or the rest was handed over.
+
+        Args:
+            scan: what to read.
+            tracker: a `RestrictionTrackerView` when it is called.
 
         Raises:
             BeamDynamoDBError: a read failed for good.
@@ -241,7 +242,7 @@ class ScanPages(beam.DoFn, beam.RestrictionProvider):
 
 
 def claimed_pages(
-    scan: PlannedScan, tracker: RestrictionTrackerView, reader: SegmentReader
+    scan: PlannedScan, tracker: RestrictionTrackerView, reader: PageSource
 ) -> Iterator[ReadPage]:
     """Opens segments as places are granted, and yields pages that were claimed."""
     restriction = tracker.current_restriction()

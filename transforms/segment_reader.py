@@ -25,7 +25,7 @@ from transforms.dynamodb.operations import ScanPage, ScanRequest
 from transforms.throttle.clock import Clock
 from transforms.throttle.limiter import Limiter
 
-__all__ = ["PageSizer", "ReadPage", "ScanClient", "SegmentReader"]
+__all__ = ["PageSizer", "PageSource", "ReadPage", "ScanClient", "SegmentReader"]
 
 # A page of 1 MB, and an item of 400 KB, in read units of eventually consistent
 # reads (half a unit for 4 KB); consistent reads cost twice that.
@@ -58,6 +58,23 @@ class ReadPage:
     segment: int
     start_key: bytes | None
     page: ScanPage
+
+
+class PageSource(Protocol):
+    """Segments opened, and their pages in turn; `SegmentReader` is one."""
+
+    @property
+    def active(self) -> int:
+        """Segments opened of which the last page was not taken yet."""
+        ...
+
+    def open(self, segment: int, start_key: bytes | None) -> None:
+        """Begins to read a segment at a key."""
+        ...
+
+    def take(self) -> ReadPage:
+        """Waits for the next page of any segment, and takes it."""
+        ...
 
 
 class PageSizer:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ class TestLimiters:
         ids=["direction", "rate", "index", "run", "table", "region"],
     )
     def test_what_has_a_budget_of_its_own_has_a_limiter_of_its_own(self, change):
-        asked = {
+        asked: dict[str, Any] = {
             "table": BIRDS,
             "direction": "read",
             "rate": Rate.percent(50),

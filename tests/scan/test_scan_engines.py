@@ -12,7 +12,7 @@ from tests.support.collect import collect, collect_and_count
 from tests.support.engines import unique_name
 from transforms.dynamodb.tables import TableRef
 from transforms.items import Item, Page
-from transforms.scan import PlanScan, ReadFromDynamoDB, ScanPages
+from transforms.scan import ReadFromDynamoDB, ScanPages, describe
 from transforms.throttle.rate import Rate
 
 REGION = "eu-west-1"
@@ -66,7 +66,7 @@ def as_items(wires: list[dict[str, Any]]) -> list[Item]:
 
 
 def by_id(items: list[Item]) -> list[Item]:
-    return sorted(items, key=lambda item: item["id"])
+    return sorted(items, key=lambda item: str(item["id"]))
 
 
 @pytest.mark.parametrize("segments", [1, 7, 64])
@@ -155,7 +155,7 @@ def test_a_checkpoint_after_every_page_loses_and_repeats_nothing(table):
         return (
             pbegin
             | beam.Create([read.spec])
-            | beam.ParDo(PlanScan())
+            | beam.Map(describe)
             | beam.ParDo(ScanAPageAtATime(read.spec.run))
             | beam.FlatMap(lambda page: list(page.batch()))
         )

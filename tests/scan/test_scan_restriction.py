@@ -3,6 +3,7 @@
 import math
 import pickle
 from itertools import pairwise
+from typing import Any, cast
 
 import pytest
 from apache_beam.runners.sdf_utils import ThreadsafeRestrictionTracker
@@ -27,11 +28,11 @@ totals = st.one_of(st.integers(1, 200), st.integers(1, 1_000_000))
 @st.composite
 def restrictions(draw) -> ScanRestriction:
     total = draw(st.integers(1, 1_000_000))
-    bounds = sorted(draw(st.lists(st.integers(0, total), min_size=2, max_size=2)))
+    first, stop = sorted([draw(st.integers(0, total)), draw(st.integers(0, total))])
     keys = st.none() | st.binary(min_size=1, max_size=80)
     segments = st.dictionaries(st.integers(0, total - 1), keys, max_size=9)
     begun = tuple(OpenSegment(*entry) for entry in draw(segments).items())
-    return ScanRestriction(begun, *bounds, total)
+    return ScanRestriction(begun, first, stop, total)
 
 
 def tracker_of(first: int, stop: int, total: int = 200) -> ScanRestrictionTracker:
@@ -43,6 +44,14 @@ def read_segment(tracker: ScanRestrictionTracker, place: int) -> None:
     assert tracker.try_claim(PlaceClaim(place))
     total = tracker.current_restriction().total_segments
     assert tracker.try_claim(PageClaim(segment_at(place, total), None))
+
+
+def split(
+    tracker: ScanRestrictionTracker, fraction: float
+) -> tuple[ScanRestriction, ScanRestriction]:
+    parts = tracker.try_split(fraction)
+    assert parts is not None
+    return parts
 
 
 class TestPlaces:
@@ -171,7 +180,7 @@ class TestTracker:
         begun = (OpenSegment(7, b"key"),)
         whole = ScanRestriction(begun, 100, 200, 200)
         tracker = ScanRestrictionTracker(whole)
-        primary, residual = tracker.try_split(0)
+        primary, residual = split(tracker, 0)
         assert residual == whole
         assert primary == ScanRestriction((), 100, 100, 200)
         assert tracker.current_restriction() == primary
@@ -183,7 +192,7 @@ class TestTracker:
         assert tracker.try_claim(PlaceClaim(1))
         assert tracker.try_claim(PlaceClaim(2))
         assert tracker.try_claim(PageClaim(segment_at(1, 8), b"after page 1"))
-        primary, residual = tracker.try_split(0)
+        primary, residual = split(tracker, 0)
         assert residual == ScanRestriction(
             (OpenSegment(5, b"after page 1"), OpenSegment(2, None)), 3, 8, 8
         )
@@ -210,7 +219,7 @@ class TestTracker:
         tracker = ScanRestrictionTracker(ScanRestriction(begun, 8, 8, 8))
         assert tracker.try_claim(PageClaim(1, b"aa"))
         assert tracker.try_claim(PageClaim(2, None))
-        primary, residual = tracker.try_split(0)
+        primary, residual = split(tracker, 0)
         assert primary.open == (OpenSegment(1, b"a"), OpenSegment(2, b"b"))
         assert residual.open == (OpenSegment(1, b"aa"), OpenSegment(3, b"c"))
 
@@ -252,7 +261,7 @@ class TestTracker:
 
     def test_a_split_shares_out_unclaimed_places(self):
         tracker = tracker_of(100, 200)
-        primary, residual = tracker.try_split(0.25)
+        primary, residual = split(tracker, 0.25)
         assert primary == ScanRestriction((), 100, 125, 200)
         assert residual == ScanRestriction((), 125, 200, 200)
         assert tracker.current_restriction() == primary
@@ -262,7 +271,7 @@ class TestTracker:
         tracker = tracker_of(0, 16, 16)
         for place in range(4):
             assert tracker.try_claim(PlaceClaim(place))
-        primary, residual = tracker.try_split(0.5)
+        primary, residual = split(tracker, 0.5)
         assert (residual.next, residual.stop) == (8, 16)
         assert residual.open == ()
         assert primary == ScanRestriction((), 0, 8, 16)
@@ -281,7 +290,7 @@ class TestTracker:
         tracker = ScanRestrictionTracker(ScanRestriction(begun, 1, 9, 9))
         assert tracker.try_claim(PageClaim(0, None))
         read_segment(tracker, 1)
-        primary, _ = tracker.try_split(0.5)
+        primary, _ = split(tracker, 0.5)
         assert primary.open == begun
         assert primary.next == 1
 
@@ -298,7 +307,7 @@ class TestTracker:
         wrapped = ThreadsafeRestrictionTracker(tracker_of(0, 8, 8))
         assert wrapped.try_claim(PlaceClaim(0))
         wrapped.defer_remainder()
-        residual, _ = wrapped.deferred_status()
+        residual, _ = cast("tuple[ScanRestriction, Any]", wrapped.deferred_status())
         assert residual == ScanRestriction((OpenSegment(0),), 1, 8, 8)
         assert wrapped.check_done()
 

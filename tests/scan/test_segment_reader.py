@@ -46,6 +46,7 @@ class PaperTable:
         self._leave = asyncio.Semaphore(0)
 
     async def let(self, reads: int = 1) -> None:
+        assert self._leave is not None
         for _ in range(reads):
             self._leave.release()
 
