@@ -15,7 +15,7 @@ from transforms.dynamodb.capacity import ConsumedCapacity
 from transforms.dynamodb.errors import JobStoppedError
 from transforms.dynamodb.event_loop import LoopThread
 from transforms.dynamodb.operations import ScanPage, ScanRequest
-from transforms.segment_reader import PageSizer, ReadPage, SegmentReader
+from transforms.segment_reader import ReadPage, SegmentReader
 from transforms.throttle.clock import HeldClock
 from transforms.throttle.limiter import UnlimitedLimiter
 
@@ -362,43 +362,3 @@ class TestBudget:
             worker.run(limiter.allow(3))
             take_all(reader)
             assert reader.new_throttling() == (0, 1.5)
-
-
-class TestPageSizer:
-    def test_an_unlimited_scan_reads_pages_of_1_mb(self):
-        sizer = PageSizer(None, math.inf, consistent=False)
-        assert (sizer.limit, sizer.estimate) == (None, 128.0)
-        assert PageSizer(None, math.inf, consistent=True).estimate == 256.0
-
-    def test_the_users_limit_holds(self):
-        assert PageSizer(25, math.inf, consistent=False).limit == 25
-        assert PageSizer(1, 100.0, consistent=False).limit == 1
-
-    def test_under_a_low_rate_the_first_page_is_safe_for_items_of_any_size(self):
-        sizer = PageSizer(None, 100.0, consistent=False)
-        assert sizer.limit == 2
-
-    def test_under_a_low_rate_a_page_costs_at_most_a_second(self):
-        sizer = PageSizer(None, 100.0, consistent=False)
-        sizer.learn(a_page(None, scanned=2, units=1.0))
-        assert sizer.limit == 200
-        sizer.learn(a_page(None, scanned=200, units=40.0))
-        assert (sizer.limit, sizer.estimate) == (500, 40.0)
-
-    def test_a_rate_below_one_item_reads_items_one_by_one(self):
-        sizer = PageSizer(None, 0.5, consistent=True)
-        assert (sizer.limit, sizer.estimate) == (1, 1.0)
-
-    def test_a_page_without_items_teaches_nothing(self):
-        sizer = PageSizer(None, 100.0, consistent=False)
-        sizer.learn(a_page(None, scanned=0, units=0.5))
-        assert (sizer.limit, sizer.estimate) == (2, 100.0)
-
-    @given(st.lists(st.tuples(st.integers(0, 5_000), st.integers(0, 600))))
-    def test_limit_and_estimate_stay_within_their_bounds(self, pages):
-        sizer = PageSizer(None, 60.0, consistent=False)
-        for scanned, half_units in pages:
-            sizer.learn(a_page(None, scanned=scanned, units=half_units / 2))
-            assert sizer.limit is not None
-            assert sizer.limit >= 1
-            assert 0 < sizer.estimate <= 60.0
