@@ -1,85 +1,30 @@
 """The command ``beam-dynamodb``."""
 
+import logging
 import os
 import sys
-import traceback
-from collections.abc import Sequence
-from importlib.metadata import version
 from typing import NoReturn
 
-from pipelines.command_line import copy_options
-from pipelines.flags import did_you_mean
-from pipelines.help_text import COMMAND_HELP, copy_help
-from pipelines.launch import ExitCode, launch_copy
-from transforms.dynamodb.errors import BeamDynamoDBError, UserError
+__all__ = ["main"]
 
-__all__ = ["main", "run"]
-
-_COMMANDS = ("copy",)
+_STOPPED = 3  # ExitCode.FAILED, which is Beam's side of the import below
 
 
 def main() -> int:
-    """Runs the command of this process; the entry point of the console script."""
+    """Runs the command of this process; the entry point of the console script.
+
+    Returns:
+        0 done, 1 items rejected, 2 bad input, 3 failed or stopped.
+    """
+    # Beam warns of extras that are not installed while it is imported, and of type
+    # hints while a pipeline is built; none of it helps whoever copies a table.
+    logging.getLogger().setLevel(logging.ERROR)
     try:
+        from pipelines.commands import run  # noqa: PLC0415 - not before the line above
+
         return run(sys.argv[1:])
     except KeyboardInterrupt:
         _leave_at_once()
-
-
-def run(words: Sequence[str]) -> int:
-    """Runs a command and returns its exit code.
-
-    Args:
-        words: the command line, without the program's name.
-
-    Raises:
-        KeyboardInterrupt: somebody stopped it; its worker processes are ended, but
-            Beam's threads may still hold this process.
-    """
-    try:
-        return _dispatch(list(words))
-    except UserError as error:
-        return _complain(str(error), ExitCode.BAD_INPUT)
-    except BeamDynamoDBError as error:
-        return _complain(str(error), ExitCode.FAILED)
-    except Exception as error:  # noqa: BLE001 - the last place that could say it
-        text = f"unexpected {type(error).__name__}: {error}; --debug shows where"
-        return _complain(text, ExitCode.FAILED)
-
-
-def _dispatch(words: list[str]) -> int:
-    command = words[0] if words else "--help"
-    if command in ("--help", "-h", "help"):
-        print(COMMAND_HELP)
-        return ExitCode.DONE if words else ExitCode.BAD_INPUT
-    if command == "--version":
-        print(f"beam-dynamodb {version('beam-dynamodb')}")
-        return ExitCode.DONE
-    if command not in _COMMANDS:
-        raise UserError(
-            f"{command!r} is no command{did_you_mean(command, _COMMANDS)}; "
-            "beam-dynamodb --help lists them"
-        )
-    ours = words[1 : words.index("--")] if "--" in words else words[1:]
-    if {"--help", "-h"} & set(ours):
-        print(copy_help())
-        return ExitCode.DONE
-    return _copy(words[1:])
-
-
-def _copy(words: list[str]) -> int:
-    options, beam_words = copy_options(words)
-    try:
-        return launch_copy(options, beam_words)
-    except Exception:
-        if options.debug:
-            traceback.print_exc()
-        raise
-
-
-def _complain(text: str, code: ExitCode) -> ExitCode:
-    print(f"beam-dynamodb: error: {text}", file=sys.stderr)
-    return code
 
 
 def _leave_at_once() -> NoReturn:
@@ -93,4 +38,4 @@ def _leave_at_once() -> NoReturn:
     )
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(ExitCode.FAILED)
+    os._exit(_STOPPED)

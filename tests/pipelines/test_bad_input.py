@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.cli import run
+from pipelines.commands import run
 from pipelines.demo.engines import Engine
 from tests.support.engines import make_table, unique_name
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.cli import run
+from pipelines.commands import run
 from pipelines.demo.engines import Engine
 from tests.support.engines import make_table, unique_name
 
@@ -132,52 +132,48 @@ def test_the_run_directory_is_private(moto, source):
     assert not (kept / "rejected").exists() or not list((kept / "rejected").iterdir())
 
 
+# What moto takes in one item, in bytes; the service takes 409,600.
+MOTO_ITEM_BYTES = 405_000
+SECRET = "what an item holds is nobody's business"
+
+
 @pytest.fixture
-def refused_item(moto: Engine, source: str) -> str:
-    """An item whose index key is of a type that the target's index refuses."""
+def too_large_renamed(moto: Engine, source: str) -> list[str]:
+    """A target, and columns whose longer name makes one item too large for it."""
+    filler = SECRET.ljust(MOTO_ITEM_BYTES - 100, ".")
     moto.dynamodb("eu-west-1").put_item(
-        TableName=source, Item={"id": {"S": "odd"}, "n": {"S": "no number"}}
+        TableName=source, Item={"id": {"S": "odd"}, "data": {"S": filler}}
     )
-    name = unique_name()
-    moto.dynamodb("us-west-2").create_table(
-        TableName=name,
-        AttributeDefinitions=[
-            {"AttributeName": "id", "AttributeType": "S"},
-            {"AttributeName": "n", "AttributeType": "N"},
-        ],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "by-n",
-                "KeySchema": [{"AttributeName": "n", "KeyType": "HASH"}],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return name
+    target = make_table(moto, "us-west-2", unique_name(), "id")
+    columns = f"id,n,data:{'d' * 200}"
+    return ["--to", f"us-west-2/{target}", "--columns", columns]
 
 
 def test_a_refused_item_is_kept_and_the_others_arrive(
-    moto, source, refused_item, capsys
+    moto, source, too_large_renamed, capsys
 ):
-    words = ["--run-dir", "kept", "--to", f"us-west-2/{refused_item}"]
+    words = ["--run-dir", "kept", *too_large_renamed]
     assert run(copy_words(moto, source, *words)) == 1
-    assert len(all_items(moto, "us-west-2", refused_item)) == ITEMS
-    assert capsys.readouterr().out.splitlines()[-1] == (
+    target = too_large_renamed[1].rpartition("/")[2]
+    assert len(all_items(moto, "us-west-2", target)) == ITEMS
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1] == (
         "items: scanned 301; us-west-2: written 300, rejected 1"
     )
+    assert SECRET not in printed.out + printed.err
     (kept,) = Path("kept/rejected").glob("us-west-2-*.jsonl.gz")
     (line,) = gzip.decompress(kept.read_bytes()).splitlines()
     assert json.loads(line)["item"]["id"] == {"S": "odd"}
 
 
-def test_a_refused_item_stops_the_job_if_asked_to(moto, source, refused_item, capsys):
-    words = ["--on-reject", "fail", "--to", f"us-west-2/{refused_item}"]
+def test_a_refused_item_stops_the_job_if_asked_to(
+    moto, source, too_large_renamed, capsys
+):
+    words = ["--on-reject", "fail", *too_large_renamed]
     assert run(copy_words(moto, source, *words)) == 3
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith("beam-dynamodb: error: the job failed: ")
-    assert "no number" not in error
+    error = capsys.readouterr().err
+    assert error.splitlines()[-1].startswith("beam-dynamodb: error: the job failed: ")
+    assert SECRET not in error
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

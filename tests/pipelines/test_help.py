@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli import run
+from pipelines.commands import run
 from pipelines.flags import flags_of
 from pipelines.help_text import copy_help
 from pipelines.options import CopyOptions, RouteOptions
