@@ -36,6 +36,7 @@ from typing import Any
 import msgspec
 
 __all__ = [
+    "EXPIRED_TOKEN_CODES",
     "AccessDeniedError",
     "BeamDynamoDBError",
     "ChecksumError",
@@ -202,7 +203,7 @@ _COME_BACK = frozenset(
         "TransactionInProgressException",
     }
 )
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
+EXPIRED_TOKEN_CODES = frozenset({"ExpiredToken", "ExpiredTokenException"})
 # The service's texts for these quote the request's headers, the session token
 # among them, so only the code is shown.
 _CREDENTIALS = frozenset(
@@ -234,8 +235,17 @@ _PAYLOAD_TOO_LARGE = 413
 _BANDWIDTH_EXCEEDED = 509
 _SERVER_SIDE = 500
 
-# "The parameter cannot be converted to a numeric value: 12a4": an item's value.
-_QUOTED_VALUE = re.compile(r"(numeric value:?)\s.*", re.DOTALL | re.IGNORECASE)
+_SAME_KEY_TWICE = "list of item keys contains duplicates"
+
+# Where the service's texts quote an item: "The parameter cannot be converted to a
+# numeric value: 12a4", "Input collection [a, a] contains duplicates".
+_QUOTED_VALUES = (
+    (
+        re.compile(r"(numeric value:?)\s.*", re.DOTALL | re.IGNORECASE),
+        r"\1 (not shown)",
+    ),
+    (re.compile(r"\[.*\]", re.DOTALL), "[not shown]"),
+)
 
 
 def error_code(body: bytes) -> str:
@@ -271,7 +281,7 @@ def _classify(
         return ThrottledError(f"{what} was throttled: {said}", code, _reasons(reply))
     if code in _COME_BACK or status >= _SERVER_SIDE:
         return ServerError(f"{what} failed at the service: {said}")
-    if code in _EXPIRED:
+    if code in EXPIRED_TOKEN_CODES:
         return ExpiredCredentialsError(f"{what}: the session token expired ({code})")
     if code in _INVALID or status == _PAYLOAD_TOO_LARGE:
         return _invalid(operation, what, code, said)
@@ -283,7 +293,7 @@ def _classify(
 def _invalid(operation: str, what: str, code: str, said: str) -> BeamDynamoDBError:
     if operation not in _WRITES:
         return UserError(f"{what} was refused: {said}; correct the request")
-    kind = DuplicateKeysError if "duplicates" in said else ItemRejectedError
+    kind = DuplicateKeysError if _SAME_KEY_TWICE in said else ItemRejectedError
     return kind(f"{what} was refused: {said}; correct the item", code)
 
 
@@ -319,7 +329,8 @@ def _code_of(reply: dict[str, Any]) -> str:
 
 def _said(code: str, reply: dict[str, Any]) -> str:
     text = str(reply.get("message") or reply.get("Message") or "").strip()
-    text = _QUOTED_VALUE.sub(r"\1 (not shown)", text)
+    for quoted, instead in _QUOTED_VALUES:
+        text = quoted.sub(instead, text)
     return f"{code}: {text}".rstrip(".") if text else code
 
 

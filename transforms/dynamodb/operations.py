@@ -6,22 +6,21 @@ keeps its whole page alive, up to 1 MB, so bound the pages in flight.
 """
 
 import functools
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
+from transforms.dynamodb.attribute_values import Wire
 from transforms.dynamodb.capacity import NOTHING, ConsumedCapacity, WireCapacity
-from transforms.dynamodb.errors import TruncatedReplyError
+from transforms.dynamodb.errors import JobStoppedError
+from transforms.dynamodb.expressions.service import ServiceExpression
 
 __all__ = [
     "BatchWriteResult",
-    "RequestExpression",
     "ScanPage",
     "ScanRequest",
-    "Wire",
     "batch_put_body",
     "batch_write_body",
     "delete_request",
@@ -30,33 +29,11 @@ __all__ = [
     "put_request",
 ]
 
-# One item's or key's DynamoDB JSON, whichever buffer holds it.
-Wire = bytes | msgspec.Raw
-
 _BATCH_END = b']},"ReturnConsumedCapacity":"INDEXES"}'
 _PUT_START = b'{"PutRequest":{"Item":'
 _DELETE_START = b'{"DeleteRequest":{"Key":'
 _REQUEST_END = b"}}"
 _BETWEEN_PUTS = _REQUEST_END + b"," + _PUT_START
-
-
-class RequestExpression(Protocol):
-    """An expression with its placeholders; `ServiceExpression` is one."""
-
-    @property
-    def expression(self) -> str:
-        """DynamoDB's text, every name and value a placeholder."""
-        ...
-
-    @property
-    def names(self) -> tuple[tuple[str, str], ...]:
-        """(placeholder, attribute name)."""
-        ...
-
-    @property
-    def values(self) -> bytes:
-        """A JSON object of AttributeValues by placeholder; b"" if none."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +49,8 @@ class ScanRequest:
         consistent: read the base table or local index strongly, at twice the cost.
         index: the secondary index to scan instead of the table.
         projection: the attributes to return.
-        filter: what the service leaves out, after having charged for it.
+        filter: what the service leaves out, after having charged for it. Its
+            placeholders differ from those of `projection`.
     """
 
     table: str
@@ -82,8 +60,8 @@ class ScanRequest:
     page_limit: int | None = None
     consistent: bool = False
     index: str | None = None
-    projection: RequestExpression | None = None
-    filter: RequestExpression | None = None
+    projection: ServiceExpression | None = None
+    filter: ServiceExpression | None = None
 
     def body(self) -> bytes:
         """Returns the request's body.
@@ -116,16 +94,11 @@ class ScanRequest:
             if self.filter.values:
                 fields["ExpressionAttributeValues"] = msgspec.Raw(self.filter.values)
         if self.projection is not None:
-            fields["ProjectionExpression"] = _apart(self.projection.expression)
-            names.update((_apart(held), name) for held, name in self.projection.names)
+            fields["ProjectionExpression"] = self.projection.expression
+            names.update(self.projection.names)
         if names:
             fields["ExpressionAttributeNames"] = names
         return fields
-
-
-def _apart(placeholders: str) -> str:
-    # Filter and projection were each given #n0, #n1, …, but share one table of names.
-    return re.sub("#", "#p_", placeholders)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +136,12 @@ def parse_scan_page(body: bytes) -> ScanPage:
     """Returns the page that a Scan's 200 body holds.
 
     Raises:
-        TruncatedReplyError: the body is no such JSON.
+        JobStoppedError: the body is no such JSON.
     """
     try:
         reply = _SCAN_REPLY.decode(body)
     except msgspec.DecodeError as error:
-        raise TruncatedReplyError("Scan's reply is not the JSON expected") from error
+        raise _not_dynamodb("Scan") from error
     last_key = bytes(reply.LastEvaluatedKey)
     consumed = reply.ConsumedCapacity
     return ScanPage(
@@ -257,13 +230,12 @@ def parse_batch_write(body: bytes) -> BatchWriteResult:
     """Returns what the 200 body of a BatchWriteItem to one table says.
 
     Raises:
-        TruncatedReplyError: the body is no such JSON. The write may be applied.
+        JobStoppedError: the body is no such JSON.
     """
     try:
         reply = _BATCH_WRITE_REPLY.decode(body)
     except msgspec.DecodeError as error:
-        message = "BatchWriteItem's reply is not the JSON expected"
-        raise TruncatedReplyError(message) from error
+        raise _not_dynamodb("BatchWriteItem") from error
     unprocessed = [
         bytes(request)
         for requests in reply.UnprocessedItems.values()
@@ -271,4 +243,11 @@ def parse_batch_write(body: bytes) -> BatchWriteResult:
     ]
     return BatchWriteResult(
         unprocessed, ConsumedCapacity.from_wire(reply.ConsumedCapacity)
+    )
+
+
+def _not_dynamodb(operation: str) -> JobStoppedError:
+    return JobStoppedError(
+        f"the reply to {operation} is not DynamoDB's JSON; check what answers at the "
+        "endpoint"
     )

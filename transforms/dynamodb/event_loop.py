@@ -1,0 +1,109 @@
+"""One event loop a process, in a thread of its own.
+
+Beam calls DoFns in threads; the connections of a process live on one loop, so that
+all of its DoFns share them.
+"""
+
+import asyncio
+import concurrent.futures
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+__all__ = ["LoopThread", "worker_loop"]
+
+T = TypeVar("T")
+
+
+def _new_loop_function() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop  # noqa: PLC0415 (there is none for Windows)
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+class LoopThread:
+    """An event loop that runs in a daemon thread until `close`."""
+
+    def __init__(self, name: str = "beam-dynamodb-loop") -> None:
+        self.loop = _new_loop_function()()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Starts `coroutine` on the loop; any thread may call."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
+    def run(self, coroutine: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        """Returns what `coroutine` returns; blocks the calling thread.
+
+        Args:
+            coroutine: what to run.
+            timeout: in seconds; the coroutine is cancelled after it.
+
+        Raises:
+            TimeoutError: `timeout` passed.
+            RuntimeError: called on the loop's own thread, where it would wait for
+                itself for ever.
+        """
+        if threading.current_thread() is self._thread:
+            coroutine.close()
+            raise RuntimeError("run() was called on the loop's own thread; await it")
+        future = self.submit(coroutine)
+        try:
+            return future.result(timeout)
+        except BaseException:
+            # The caller gave up (a timeout, Ctrl-C): nobody will read the result.
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Stops the loop and its thread; what still runs on it is cancelled."""
+        if self.loop.is_closed():
+            return
+        self.run(_cancel_the_others())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+
+async def _cancel_the_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+class _ProcessLoop:
+    """Holds the process's loop; a forked child gets a new one."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        # The parent's lock may have been held by a thread that is not here.
+        self._lock = threading.Lock()
+        self._worker: LoopThread | None = None
+
+    def get(self) -> LoopThread:
+        with self._lock:
+            if self._worker is None or self._worker.loop.is_closed():
+                self._worker = LoopThread()
+            return self._worker
+
+
+_PROCESS_LOOP = _ProcessLoop()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_PROCESS_LOOP.forget)
+
+
+def worker_loop() -> LoopThread:
+    """Returns the process's one loop: uvloop's if it is installed."""
+    return _PROCESS_LOOP.get()

@@ -1,0 +1,167 @@
+"""One kept-alive HTTP/1.1 connection: one request at a time, its reply parsed."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import httptools
+
+from transforms.dynamodb.errors import (
+    BeamDynamoDBError,
+    ChecksumError,
+    ConnectionLostError,
+    RequestTimeoutError,
+    TruncatedReplyError,
+)
+from transforms.dynamodb.transport_types import (
+    Response,
+    TransportConfig,
+    check_crc32,
+)
+
+__all__ = ["WireConnection"]
+
+# A body above this is handed over beside its head instead of being copied behind it.
+_COPY_BYTES = 64 * 1024
+
+
+class WireConnection(asyncio.Protocol):
+    """Sends one request, gathers its reply, and is ready for the next.
+
+    Attributes:
+        reusable: whether the other end keeps the connection after the last reply.
+        served: whether it has brought a whole reply before.
+        replying: whether bytes of the present reply have come.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_lost: Callable[["WireConnection"], None],
+    ) -> None:
+        self.reusable = True
+        self.served = False
+        self.replying = False
+        self._loop = loop
+        self._on_lost = on_lost
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: Any = None
+        self._reply: asyncio.Future[Response] | None = None
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._chunks: list[bytes] = []
+        self._started = 0.0
+        self._last_heard = loop.time()
+
+    def exchange(self, head: bytes, body: bytes) -> asyncio.Future[Response]:
+        """Sends a request; the future is its reply, or why there is none."""
+        self._reply = reply = self._loop.create_future()
+        self.replying = False
+        self._started = self._last_heard = self._loop.time()
+        if len(body) > _COPY_BYTES:
+            self._transport.writelines((head, body))
+        else:
+            self._transport.write(head + body)
+        return reply
+
+    def abort(self) -> None:
+        """Closes at once; a request in flight fails."""
+        self.reusable = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close(self) -> None:
+        """Closes an idle connection, politely."""
+        self.reusable = False
+        self._transport.close()
+
+    def check_time(self, now: float, config: TransportConfig) -> None:
+        """Ends a request that takes too long, or a connection long out of use."""
+        silent = now - self._last_heard
+        if self._reply is None:
+            if silent > config.idle_timeout_seconds:
+                self.close()
+        elif silent > config.read_timeout_seconds:
+            self._fail(
+                RequestTimeoutError(f"the service was silent for {silent:.1f} s")
+            )
+        elif now - self._started > config.total_timeout_seconds:
+            whole = now - self._started
+            self._fail(
+                RequestTimeoutError(f"the reply was not whole after {whole:.1f} s")
+            )
+
+    def _fail(self, error: BeamDynamoDBError) -> None:
+        reply, self._reply = self._reply, None
+        if reply is not None and not reply.done():
+            reply.set_exception(error)
+        self.abort()
+
+    # What the event loop calls (asyncio.Protocol):
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keeps the transport; small requests leave at once."""
+        self._transport = transport
+        connected = transport.get_extra_info("socket")
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def data_received(self, data: bytes) -> None:
+        """Feeds the parser, which calls the methods below."""
+        if self._reply is None:
+            # Bytes nobody asked for: the next reply could not be told from them.
+            self.abort()
+            return
+        self.replying = True
+        self._last_heard = self._loop.time()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            failure = TruncatedReplyError(f"the reply is no HTTP: {error}")
+            failure.__cause__ = error
+            self._fail(failure)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fails the request in flight, if there is one."""
+        self.reusable = False
+        self._on_lost(self)
+        if self._reply is None:
+            return
+        how = f": {exc}" if exc else ""
+        error = (
+            TruncatedReplyError(f"the connection closed within the reply{how}")
+            if self.replying
+            else ConnectionLostError(f"the connection closed before the reply{how}")
+        )
+        error.__cause__ = exc
+        self._fail(error)
+
+    # What the parser calls (httptools.HttpResponseParser):
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keeps a header."""
+        self._headers.append((name, value))
+
+    def on_body(self, chunk: bytes) -> None:
+        """Keeps a part of the body."""
+        self._chunks.append(chunk)
+
+    def on_message_complete(self) -> None:
+        """Checks the reply and hands it to the waiting request."""
+        chunks, self._chunks = self._chunks, []
+        headers, self._headers = self._headers, []
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        names = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in headers
+        }
+        self.reusable = self.reusable and self._parser.should_keep_alive()
+        self.served = True
+        reply, self._reply = self._reply, None
+        if reply is None or reply.done():
+            return
+        try:
+            check_crc32(body, names.get("x-amz-crc32"))
+        except ChecksumError as error:
+            reply.set_exception(error)
+        else:
+            reply.set_result(Response(self._parser.get_status_code(), body, names))
