@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.batch_writer import (
+from transforms.batch_requests import (
     MAX_ITEMS_PER_REQUEST,
     MAX_REQUEST_BYTES,
-    BatchWriter,
     split_items,
 )
+from transforms.batch_writer import BatchWriter
 from transforms.dynamodb.errors import (
     DuplicateKeysError,
     ItemRejectedError,
@@ -36,7 +36,7 @@ def item(key, value=0):
 class FakeTable:
     """BatchWriteItem over a dict; refuses bad items, leaves some unprocessed."""
 
-    table = TableRef("t", region="eu-west-1")
+    table = TableRef("tbl", region="eu-west-1")
 
     def __init__(self, rng=None, unprocessed_share=0.0):
         self.items = {}
@@ -58,7 +58,7 @@ class FakeTable:
             await asyncio.sleep(0)
             if self.stop_with is not None:
                 raise self.stop_with
-            return self._write(json.loads(body)["RequestItems"]["t"])
+            return self._write(json.loads(body)["RequestItems"]["tbl"])
         finally:
             self.in_flight -= 1
 
@@ -78,7 +78,7 @@ class FakeTable:
             else:
                 self.items.pop(key, None)
         reply = {
-            "UnprocessedItems": {"t": left} if left else {},
+            "UnprocessedItems": {"tbl": left} if left else {},
             "ConsumedCapacity": [{"CapacityUnits": float(len(requests) - len(left))}],
         }
         return json.dumps(reply).encode()

@@ -17,9 +17,10 @@ import math
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from transforms.batch_requests import body_maker, payload_of, size_of, split_items
 from transforms.dynamodb.client import DynamoDBClient
 from transforms.dynamodb.errors import (
     BeamDynamoDBError,
@@ -30,27 +31,14 @@ from transforms.dynamodb.errors import (
 from transforms.dynamodb.keys import Key, KeyDecoder
 from transforms.dynamodb.operations import (
     BatchWriteResult,
-    batch_write_body,
-    delete_request,
     parse_batch_write,
-    put_request,
-    request_payload,
 )
 from transforms.items import Wire
 from transforms.throttle.backoff import full_jitter
 from transforms.throttle.clock import Clock
 from transforms.throttle.limiter import Limiter
 
-__all__ = ["BatchWriter", "Outcome", "Refused", "split_items"]
-
-MAX_ITEMS_PER_REQUEST = 25
-"""Of BatchWriteItem; source: AWS API reference, BatchWriteItem."""
-
-MAX_REQUEST_BYTES = 16 * 1024 * 1024
-"""Of BatchWriteItem; source: AWS API reference, BatchWriteItem."""
-
-REQUEST_OVERHEAD_BYTES = 512
-ITEM_OVERHEAD_BYTES = 32
+__all__ = ["BatchWriter", "Outcome", "Refused"]
 
 TARGET_REQUESTS_PER_SECOND = 3_200
 """80,000 items a second: lanes are opened for this rate at the observed latency."""
@@ -101,36 +89,6 @@ class _Request:
     attempts: int = 0
 
 
-def split_items(
-    items: Sequence[Wire], size_bytes: int | None = None
-) -> Iterator[Sequence[Wire]]:
-    """Cuts items into requests of at most 25 items and 16 MB, order kept.
-
-    Args:
-        items: wire items.
-        size_bytes: their total size where it is known; small enough, and no item
-            is measured.
-    """
-    bound = MAX_REQUEST_BYTES - REQUEST_OVERHEAD_BYTES
-    overhead = ITEM_OVERHEAD_BYTES * MAX_ITEMS_PER_REQUEST
-    if size_bytes is not None and size_bytes + overhead <= bound:
-        for start in range(0, len(items), MAX_ITEMS_PER_REQUEST):
-            yield items[start : start + MAX_ITEMS_PER_REQUEST]
-        return
-    group: list[Wire] = []
-    group_bytes = 0
-    for item in items:
-        size = memoryview(item).nbytes + ITEM_OVERHEAD_BYTES
-        full = len(group) == MAX_ITEMS_PER_REQUEST or group_bytes + size > bound
-        if group and full:
-            yield group
-            group, group_bytes = [], 0
-        group.append(item)
-        group_bytes += size
-    if group:
-        yield group
-
-
 class BatchWriter:
     """Keeps many BatchWriteItem requests to one table in flight.
 
@@ -177,7 +135,7 @@ class BatchWriter:
         self._keys_unique = keys_unique
         self._max_bytes = max_bytes_in_flight
         self._deadline_seconds = deadline_seconds
-        self._request_body = _body_maker(client.table.wire_name, deletes=self._deletes)
+        self._request_body = body_maker(client.table.wire_name, deletes=self._deletes)
         # Shared by both threads, under the condition's lock.
         self._changed = threading.Condition()
         self._bytes_in_flight = 0
@@ -218,7 +176,7 @@ class BatchWriter:
         if not self._keys_unique:
             items = self._hold_equal_keys_apart(items, outcome)
             size_bytes = None
-        groups = [(group, _size(group)) for group in split_items(items, size_bytes)]
+        groups = [(group, size_of(group)) for group in split_items(items, size_bytes)]
         requests = [_Request(outcome, group, size) for group, size in groups]
         outcome.open_requests = len(requests)
         size = sum(request.size_bytes for request in requests)
@@ -334,13 +292,11 @@ class BatchWriter:
             elif now - last_progress > self._deadline_seconds:
                 raise self._gave_up(left)
             self._limiter.report_throttled()
-            items = [request_payload(entry) for entry in result.unprocessed]
+            items = [payload_of(entry) for entry in result.unprocessed]
             delays = delays or full_jitter(self._rng)
             await self._clock.sleep(next(delays))
 
-    async def _send(
-        self, request: _Request, items: Sequence[Wire]
-    ) -> BatchWriteResult:
+    async def _send(self, request: _Request, items: Sequence[Wire]) -> BatchWriteResult:
         """Sends one request when the limiter lets it go, and settles its cost."""
         estimate = len(items) * self._units_per_item
         await self._limiter.acquire(estimate)
@@ -419,20 +375,3 @@ class BatchWriter:
             self._error = self._error or error
             self._changed.notify_all()
         self._queue.clear()
-
-
-def _size(items: Sequence[Wire]) -> int:
-    return sum(memoryview(item).nbytes for item in items)
-
-
-def _body_maker(
-    table_wire_name: str, *, deletes: bool
-) -> Callable[[Sequence[Wire]], bytes]:
-    """Returns a function from items (or keys) to a BatchWriteItem body."""
-    make_request = delete_request if deletes else put_request
-
-    def body(items: Sequence[Wire]) -> bytes:
-        requests = [make_request(item) for item in items]
-        return batch_write_body(table_wire_name, requests)
-
-    return body

@@ -1,10 +1,10 @@
 """Writes items to tables: the sink, and the branch to several regions.
 
-    PCollection[Item] --(filter, columns once)--+--> Route oregon   --> us-west-2
-                                                +--> Route virginia --> us-east-1
+PCollection[Item] --(filter, columns once)--+--> Route oregon   --> us-west-2
++--> Route virginia --> us-east-1
 
-    per route:  batch of items -> ItemProgram -> BatchWriter -> Receipt
-                                                             -> RejectedItem
+per route:  batch of items -> ItemProgram -> BatchWriter -> Receipt
+-> RejectedItem
 """
 
 from collections.abc import Mapping, Sequence
@@ -276,9 +276,7 @@ class _Route(beam.PTransform[beam.PCollection[Item], WriteResult]):  # type: ign
         if not isinstance(pcoll.windowing.windowfn, GlobalWindows):
             # Results come when the service confirms, which may be in a later
             # window than the item's: they are told in the global one.
-            items = items | "To the global window" >> beam.WindowInto(
-                GlobalWindows()
-            )
+            items = items | "To the global window" >> beam.WindowInto(GlobalWindows())
         outputs = items | "Write" >> beam.ParDo(
             WriteItems(self._route, self._options)
         ).with_outputs(REJECTED, main="written")

@@ -205,7 +205,7 @@ class WriteItems(beam.DoFn):
 
     def _receipt(self, outcome: Outcome) -> Receipt:
         submitted = outcome.token
-        assert isinstance(submitted, _Submitted)  # noqa: S101  # our own token
+        assert isinstance(submitted, _Submitted)  # our own token
         return Receipt(
             route=self._route.name,
             origin=submitted.origin,

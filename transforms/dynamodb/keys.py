@@ -20,7 +20,7 @@ Key: TypeAlias = tuple[tuple[str, str | Decimal], ...]
 """(type, value) of the partition key and, where there is one, of the sort key."""
 
 
-class _KeyValue(msgspec.Struct):
+class _KeyValue(msgspec.Struct, frozen=True):
     """An attribute value of one of the three types that a key may have.
 
     Source: AWS developer guide, "Naming rules and data types", key attributes.
