@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import sys
+from types import FrameType
 from typing import NoReturn
 
 __all__ = ["main"]
@@ -19,12 +21,18 @@ def main() -> int:
     # Beam warns of extras that are not installed while it is imported, and of type
     # hints while a pipeline is built; none of it helps whoever copies a table.
     logging.getLogger().setLevel(logging.ERROR)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         from pipelines.commands import run  # noqa: PLC0415 - not before the line above
 
         return run(sys.argv[1:])
     except KeyboardInterrupt:
         _leave_at_once()
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """Makes SIGTERM mean what Ctrl-C means."""
+    raise KeyboardInterrupt
 
 
 def _leave_at_once() -> NoReturn:

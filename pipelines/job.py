@@ -6,9 +6,8 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineResult, PipelineState
@@ -30,20 +29,19 @@ def run_watched(pipeline: beam.Pipeline, watch: Callable[[], None]) -> PipelineR
 
     Raises:
         JobStoppedError: the job failed; says with which error.
-        KeyboardInterrupt: on Ctrl-C or SIGTERM. Worker processes are ended then, and
-            a job on a cluster is cancelled.
+        KeyboardInterrupt: somebody stops it. Worker processes are ended then, and a
+            job on a cluster is cancelled.
     """
     job = _Job(pipeline)
     before = _descendants()
-    with _sigterm_interrupts():
-        job.start()
-        try:
-            while not job.ended.wait(_POLL_SECONDS):
-                watch()
-        except KeyboardInterrupt:
-            job.cancel()
-            _end(_descendants() - before)
-            raise
+    job.start()
+    try:
+        while not job.ended.wait(_POLL_SECONDS):
+            watch()
+    except KeyboardInterrupt:
+        job.cancel()
+        _end(_descendants() - before)
+        raise
     return job.outcome()
 
 
@@ -101,20 +99,6 @@ def _explain(error: BaseException) -> str:
         return f"the job failed: {type(error).__name__}: {error}"
     kind, text = found[-1]
     return f"the job failed: {text} ({kind})"
-
-
-@contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """Makes SIGTERM mean what Ctrl-C means."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    earlier = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, earlier)
 
 
 def _descendants() -> set[int]:

@@ -12,6 +12,7 @@ from apache_beam.options.pipeline_options import (
     DirectOptions,
     PipelineOptions,
     PortableOptions,
+    WorkerOptions,
 )
 
 from pipelines import copy_tables
@@ -64,14 +65,22 @@ def launch_copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
         print("dry run: nothing was written")
         return ExitCode.DONE
     if is_local(beam_options) and not options.debug:
-        # Beam logs a worker's traceback; the error itself is printed at the end.
-        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+        _quieten(beam_options)
     run_id = make_run_id(SystemClock().wall(), random.SystemRandom())
     directory = RunDirectory.create(options.run_dir, run_id)
     print(f"run {run_id} in {directory.path}", flush=True)
     options = replace(options, run_dir=str(directory.path))
     account = _run(options, beam_options, plan, run_id, directory)
     return _conclude(account, directory)
+
+
+def _quieten(beam_options: PipelineOptions) -> None:
+    """Keeps the tracebacks that Beam logs away: the error itself is said at the end."""
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+    worker = beam_options.view_as(WorkerOptions)
+    worker.default_sdk_harness_log_level = (
+        worker.default_sdk_harness_log_level or "CRITICAL"
+    )
 
 
 def _share_workers(options: CopyOptions, beam_options: PipelineOptions) -> None:

@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import pytest
 from pipelines.commands import run
 from pipelines.demo.engines import Engine
 from tests.support.engines import make_table, unique_name
+from tests.support.processes import becomes_true, is_alive
 
 pytestmark = [pytest.mark.emulator, pytest.mark.usefixtures("engine_credentials")]
 
 ITEMS = 300
+ROOT = str(Path(__file__).parents[2])
 
 
 @pytest.fixture
@@ -179,24 +182,42 @@ def test_a_refused_item_stops_the_job_if_asked_to(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_copy_leaves_at_once_and_leaves_no_process(moto, source, number):
     target = make_table(moto, "us-west-2", unique_name(), "id")
-    words = copy_words(moto, source, "--read-units", "1", "--workers", "2")
-    words += ["--to", f"us-west-2/{target}"]
-    root = str(Path(__file__).parents[2])
+    # 1,000 segments are 1,000 requests or more, and 1 unit a second pays for few.
+    words = ["--read-units", "1", "--segments", "1000", "--workers", "2"]
+    words = copy_words(moto, source, *words, "--to", f"us-west-2/{target}")
     process = subprocess.Popen(
         [sys.executable, "-m", "pipelines", *words],
-        env={**os.environ, "PYTHONPATH": root},
-        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": ROOT},
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("run "):
-            break
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    assert first.startswith("scanned ")
     process.send_signal(number)
     _, error = process.communicate(timeout=30)
     assert process.returncode == 3
     assert error.splitlines()[-1].startswith("beam-dynamodb: stopped")
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+    assert becomes_true(lambda: not members(process.pid))
+
+
+def members(group: int) -> list[str]:
+    """The names of the processes of a process group that are alive (Linux)."""
+    found = []
+    for pid in (int(path.name) for path in Path("/proc").glob("[0-9]*")):
+        with suppress(OSError):
+            if os.getpgid(pid) == group and is_alive(pid):
+                found.append(Path(f"/proc/{pid}/comm").read_text())
+    return found
+
+
+def test_several_worker_processes_share_a_copy(moto, source, capsys, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", ROOT)  # they are processes of their own
+    target = make_table(moto, "us-west-2", unique_name(), "id")
+    words = copy_words(moto, source, "--workers", "2", "--to", f"us-west-2/{target}")
+    assert run(words) == 0
+    assert all_items(moto, "us-west-2", target) == all_items(moto, "eu-west-1", source)
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1] == "items: scanned 300; us-west-2: written 300"
