@@ -9,10 +9,11 @@ build/expressions.json.
 """
 
 import argparse
+import contextlib
 import http.client
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,6 +53,9 @@ class Service:
     def __init__(self, endpoint_url: str) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(endpoint_url).netloc)
 
+    def close(self) -> None:
+        self._connection.close()
+
     def call(self, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
         headers = {
             "Content-Type": "application/x-amz-json-1.0",
@@ -66,7 +70,7 @@ class Service:
             raise RefusedError(reply.get("message") or reply.get("Message"))
         return dict(reply)
 
-    def fill(self, table: str, items: list[_Item]) -> None:
+    def fill(self, table: str, items: Sequence[_Item]) -> None:
         """Makes a table of the items; an item's key is its place in the list."""
         self.call(
             "CreateTable",
@@ -87,14 +91,25 @@ class Service:
             "TableName": table,
             "FilterExpression": expression.expression,
             "ExpressionAttributeNames": dict(expression.names),
-            "ExpressionAttributeValues": msgspec.Raw(expression.values),
+            "ExpressionAttributeValues": json.loads(expression.values or "{}"),
         }
-        reply = self.call("Scan", {name: part for name, part in request.items() if part})
+        sent = {name: part for name, part in request.items() if part}
+        reply = self.call("Scan", sent)
         return {int(item[KEY]["N"]) for item in reply["Items"]}
 
 
 class RefusedError(Exception):
     """The service takes the request for invalid."""
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[Service]:
+    """Runs a dynoxide of its own."""
+    with (
+        DynoxideEngine([REGION]) as engine,
+        contextlib.closing(Service(engine.endpoint_url(REGION))) as service,
+    ):
+        yield service
 
 
 def compare(service: Service, cases: int, seed: int) -> Iterator[Disagreement | None]:
@@ -113,7 +128,7 @@ def compare(service: Service, cases: int, seed: int) -> Iterator[Disagreement | 
 
 
 def compare_one(
-    service: Service, table: str, items: list[_Item], node: Node
+    service: Service, table: str, items: Sequence[_Item], node: Node
 ) -> Disagreement | None:
     condition = Condition("", node)
     expression = condition.to_service()
@@ -162,8 +177,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("build/expressions.json"))
     options = parser.parse_args(arguments)
-    with DynoxideEngine([REGION]) as engine:
-        service = Service(engine.endpoint_url(REGION))
+    with connected() as service:
         outcomes = list(compare(service, options.cases, options.seed))
     disagreements = [outcome for outcome in outcomes if outcome is not None]
     for disagreement in disagreements[:20]:

@@ -69,14 +69,20 @@ def is_ordered(comparator: str, left: AttributeValue, right: AttributeValue) -> 
 def size(value: AttributeValue) -> AttributeValue | None:
     """Returns the size as an N; None for N, BOOL and NULL, which have none.
 
-    Characters of an S, bytes of a B, members of a set, list or map.
+    Bytes of a B, members of a set, list or map, and of an S its length in UTF-16 units.
+    AWS says only "length"; the units are those of the exact engine of our tests, and
+    differ from characters beyond U+FFFF, such as emoji.
     """
     ((tag, content),) = value.items()
-    if tag == "S" or tag in _COUNTED_TYPES:
-        return {"N": str(len(content))}
+    if tag == "S":
+        return {"N": str(_utf16_length(content))}
     if tag == "B":
         return {"N": str(len(base64.b64decode(content)))}
-    return None
+    return {"N": str(len(content))} if tag in _COUNTED_TYPES else None
+
+
+def _utf16_length(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
 def begins_with(value: AttributeValue, prefix: AttributeValue) -> bool:

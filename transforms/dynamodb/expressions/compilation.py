@@ -101,19 +101,23 @@ def _compile(node: Node) -> _Test:
 
 
 def _all_of(tests: list[_Test]) -> _Test:
-    first, *rest = tests
-    if not rest:
-        return first
-    others = _all_of(rest)
-    return lambda item: first(item) and others(item)
+    def test_all(item: TaggedItem) -> bool:
+        for test in tests:  # noqa: SIM110 (all() costs a generator for each item)
+            if not test(item):
+                return False
+        return True
+
+    return test_all
 
 
 def _any_of(tests: list[_Test]) -> _Test:
-    first, *rest = tests
-    if not rest:
-        return first
-    others = _any_of(rest)
-    return lambda item: first(item) or others(item)
+    def test_any(item: TaggedItem) -> bool:
+        for test in tests:  # noqa: SIM110 (as in _all_of)
+            if test(item):
+                return True
+        return False
+
+    return test_any
 
 
 def _opposite(test: _Test) -> _Test:

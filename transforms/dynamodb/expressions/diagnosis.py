@@ -41,6 +41,11 @@ _FUNCTIONS = (
 _REMEDIES = (
     # What stands at the place; what comes before it; the remedy. The first that fits.
     (r'"', "", "a string is written 'text'; an unusual attribute name as #n"),
+    (
+        r"'(''|[^'])*'",
+        "",
+        "an attribute name has no quotes",
+    ),
     (r"'", "", "close the string with '; inside a string a quote is written twice, ''"),
     (r"=", r"=\s*$", "equality is a single ="),
     (r"!=", "", "not equal is written <>"),
@@ -92,7 +97,7 @@ def _position(error: lark.UnexpectedInput, text: str) -> int:
 
 
 def _found(text: str, position: int) -> str:
-    word = re.match(r"[\w#:]+|\S", text[position:])
+    word = re.match(r"'(''|[^'])*'|[\w#:]+|\S", text[position:])
     return f"`{word.group()}`" if word else "the end"
 
 

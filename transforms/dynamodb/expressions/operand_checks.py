@@ -20,7 +20,6 @@ from transforms.dynamodb.expressions.syntax import (
     Leaf,
     Literal,
     Operand,
-    Path,
     operands_of,
 )
 
@@ -60,7 +59,7 @@ def check(leaf: Leaf, text: str) -> None:
 def _check_distinct(leaf: Leaf, what: str, text: str) -> None:
     first, *others = operands_of(leaf)
     for other in others:
-        if isinstance(first, Path) and first == other:
+        if first == other and not isinstance(first, Literal):
             raise ExpressionError(
                 f"{what} looks at one attribute twice, which the service refuses; name"
                 " another attribute or a value",

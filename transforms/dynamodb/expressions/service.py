@@ -25,7 +25,10 @@ class ServiceExpression:
 
 @dataclass(slots=True)
 class Placeholders:
-    """Hands out placeholders, the same one for the same name or value.
+    """Hands out placeholders: one for each name, a new one for each value.
+
+    Values do not share theirs, even equal ones: the service refuses an operator whose
+    first operand is, by its text, another of its operands.
 
     Attributes:
         prefix: keeps the placeholders of expressions in one request apart: filters use
@@ -34,7 +37,7 @@ class Placeholders:
 
     prefix: str
     _names: dict[str, str] = field(default_factory=dict)
-    _values: dict[bytes, str] = field(default_factory=dict)
+    _values: dict[str, msgspec.Raw] = field(default_factory=dict)
 
     def name(self, name: str) -> str:
         """Returns the placeholder of an attribute name or map key, ``#f0``."""
@@ -42,7 +45,9 @@ class Placeholders:
 
     def value(self, wire: bytes) -> str:
         """Returns the placeholder of an AttributeValue's JSON, ``:f0``."""
-        return self._values.setdefault(wire, f":{self.prefix}{len(self._values)}")
+        placeholder = f":{self.prefix}{len(self._values)}"
+        self._values[placeholder] = msgspec.Raw(wire)
+        return placeholder
 
     def path(self, attribute: str, steps: tuple[str | int, ...]) -> str:
         """Returns a document path, ``#f0.#f1[2]``."""
@@ -57,11 +62,5 @@ class Placeholders:
         return ServiceExpression(
             text,
             tuple((placeholder, name) for name, placeholder in self._names.items()),
-            self._values_object(),
+            msgspec.json.encode(self._values) if self._values else b"",
         )
-
-    def _values_object(self) -> bytes:
-        members = {
-            placeholder: msgspec.Raw(wire) for wire, placeholder in self._values.items()
-        }
-        return msgspec.json.encode(members) if members else b""
