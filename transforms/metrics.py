@@ -6,6 +6,7 @@ down to another step by some runners.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from apache_beam.metrics.metric import MetricResults, Metrics, MetricsFilter
@@ -75,7 +76,12 @@ class Metric:
 
     def counter(self, owner: str | None = None) -> Counter:
         """Beam's counter. Pickles, so a DoFn may make it when it is constructed."""
-        return Metrics.counter(NAMESPACE, self.name_of(owner))
+        return _counter(self.name_of(owner))
+
+
+@lru_cache(maxsize=1024)
+def _counter(name: str) -> Counter:
+    return Metrics.counter(NAMESPACE, name)
 
 
 # --- The scan ---

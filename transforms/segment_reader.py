@@ -154,6 +154,8 @@ class SegmentReader:
         )
         self._wait = _WaitTime(clock)
         self._places = asyncio.Semaphore(pages_in_flight)
+        self._lot = max(1, pages_in_flight // 4)
+        self._freed = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._pages: queue.SimpleQueue[ReadPage | Exception] = queue.SimpleQueue()
         self._active = 0
@@ -168,7 +170,8 @@ class SegmentReader:
     def open(self, segment: int, start_key: bytes | None) -> None:
         """Begins to read a segment at a key."""
         self._active += 1
-        self._loop.call_soon_threadsafe(self._start, segment, start_key)
+        self._loop.call_soon_threadsafe(self._start, segment, start_key, self._freed)
+        self._freed = 0
 
     def take(self) -> ReadPage:
         """Waits for the next page of any segment, and takes it.
@@ -182,10 +185,17 @@ class SegmentReader:
         taken = self._pages.get()
         if isinstance(taken, Exception):
             raise taken
-        self._loop.call_soon_threadsafe(self._places.release)
+        self._free_place()
         if taken.page.last_key is None:
             self._active -= 1
         return taken
+
+    def _free_place(self) -> None:
+        """Frees places in lots: to wake the loop costs more than all the rest here."""
+        self._freed += 1
+        if self._freed >= self._lot:
+            self._loop.call_soon_threadsafe(self._release, self._freed)
+            self._freed = 0
 
     def new_throttling(self) -> tuple[int, float]:
         """What was held back since the last call.
@@ -203,7 +213,12 @@ class SegmentReader:
         """Cancels outstanding reads, and returns when none is left."""
         self._worker.run(self._cancel())
 
-    def _start(self, segment: int, start_key: bytes | None) -> None:
+    def _release(self, places: int) -> None:
+        for _ in range(places):
+            self._places.release()
+
+    def _start(self, segment: int, start_key: bytes | None, freed: int) -> None:
+        self._release(freed)
         task = self._loop.create_task(self._read(segment, start_key))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

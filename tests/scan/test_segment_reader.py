@@ -213,7 +213,9 @@ class TestReading:
                 reader.open(segment, None)
             for taken in range(1, 12):
                 quiet(worker)
-                assert len(table.requests) == places + taken - 1
+                allowed = places + taken - 1
+                # Places are freed in lots of a quarter.
+                assert allowed - places // 4 <= len(table.requests) <= allowed
                 reader.take()
 
     @given(
