@@ -8,7 +8,7 @@ __all__ = ["Tally"]
 
 
 class Tally:
-    """Adds to a metric wherever it is watched. Pickles; one a DoFn.
+    """Adds to a metric wherever it is watched. Made in `DoFn.setup`: it does not travel.
 
     Beam's counters are the account at the end of a run; progress rows are what
     can be seen while it runs, since most runners show counters only afterwards.
@@ -18,14 +18,6 @@ class Tally:
         self._path = run.progress_path if run else None
         self._writer: ProgressWriter | None = None
         self._fractions: dict[str, WholeUnits] = {}
-
-    def __getstate__(self) -> str | None:
-        """Only the path travels; the writer belongs to a process."""
-        return self._path
-
-    def __setstate__(self, path: str | None) -> None:
-        """Starts anew in another process."""
-        self._path, self._writer, self._fractions = path, None, {}
 
     def add(self, metric: Metric, amount: int, owner: str | None = None) -> None:
         """Adds a whole number; 0 costs nothing."""

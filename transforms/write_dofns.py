@@ -63,12 +63,12 @@ class FilterAndMap(beam.DoFn):
         run: RunContext | None,
     ) -> None:
         super().__init__()
-        self._filter, self._columns = item_filter, columns
-        self._tally = Tally(run)
+        self._filter, self._columns, self._run = item_filter, columns, run
 
     def setup(self) -> None:
         """Compiles the program; compiled decoders do not travel."""
         self._program = ItemProgram(self._filter, self._columns)
+        self._tally = Tally(self._run)
 
     def process_batch(self, batch: ItemBatch) -> Iterator[ItemBatch]:
         """Yields the kept items of the batch, if there are any."""
@@ -109,13 +109,13 @@ class WriteItems(beam.DoFn):
     def __init__(self, route: Route, options: WriteOptions) -> None:
         super().__init__()
         self._route, self._options = route, options
-        self._tally = Tally(options.run)
         self._writer: BatchWriter | None = None
 
     def setup(self) -> None:
         """Opens the route's table: its keys, its capacity, its client."""
         route, run = self._route, self._options.run
         self._program = ItemProgram(route.filter, route.columns)
+        self._tally = Tally(run)
         self._client = client_for(route.target, self._options.transport)
         table = worker_loop().run(self._client.describe_table())
         self._keys = KeyDecoder(table.keys)

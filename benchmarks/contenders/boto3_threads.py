@@ -43,7 +43,9 @@ def copy_by_client(arguments: Any, config: Config, segment: int) -> int:
     """Copies one segment; returns the items scanned."""
     work = WORKS[arguments.work]
     make = boto3.session.Session().client
-    source = make("dynamodb", "eu-west-1", endpoint_url=arguments.endpoint, config=config)
+    source = make(
+        "dynamodb", "eu-west-1", endpoint_url=arguments.endpoint, config=config
+    )
     targets = [
         make("dynamodb", region, endpoint_url=arguments.endpoint, config=config)
         for region in REGIONS[: work.targets]
@@ -73,7 +75,9 @@ def _kept(items: list[dict[str, Any]], work: Work) -> list[dict[str, Any]]:
 
 def _put(target: Any, items: list[dict[str, Any]]) -> None:
     for start in range(0, len(items), 25):
-        requests = [{"PutRequest": {"Item": item}} for item in items[start : start + 25]]
+        requests = [
+            {"PutRequest": {"Item": item}} for item in items[start : start + 25]
+        ]
         left = {"target": requests}
         while left:
             left = target.batch_write_item(RequestItems=left)["UnprocessedItems"]

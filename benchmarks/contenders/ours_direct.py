@@ -1,6 +1,7 @@
 """beam-dynamodb on Beam's FnApiRunner, by its public transforms."""
 
 import argparse
+from collections.abc import Iterator
 
 import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
@@ -20,8 +21,9 @@ REGIONS = {"oregon": "us-west-2", "virginia": "us-east-1"}
 class Discard(beam.DoFn):
     """Takes batches and does nothing: the end of a plain scan."""
 
-    def process_batch(self, batch: ItemBatch) -> None:
+    def process_batch(self, _batch: ItemBatch) -> Iterator[ItemBatch]:
         """Lets the batch go."""
+        return iter(())
 
 
 def main() -> None:

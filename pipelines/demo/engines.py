@@ -46,15 +46,18 @@ __all__ = [
 DYNOXIDE_VARIABLE = "BEAM_DYNAMODB_DYNOXIDE"
 LOCAL_ENDPOINT_VARIABLE = "BEAM_DYNAMODB_LOCAL_ENDPOINT"
 
+_HOST = "127.0.0.1"
 # Not secrets: no engine checks them, but botocore signs nothing without a pair.
-_TEST_CREDENTIALS = {
+_TEST_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_SESSION_TOKEN": "testing",
     # Else botocore asks the instance metadata service when a pair is missing.
     "AWS_EC2_METADATA_DISABLED": "true",
+    # A proxy has no way to our loopback.
+    "NO_PROXY": _HOST,
+    "no_proxy": _HOST,
 }
-_HOST = "127.0.0.1"
 _START_TRIES = 3
 _START_SECONDS = 60.0  # moto takes two on an idle machine
 _POLL_SECONDS = 0.05
@@ -88,7 +91,7 @@ class Engine(ABC):
 
     def environment(self) -> Mapping[str, str]:
         """Returns the variables under which boto3 talks to an engine unasked."""
-        return dict(_TEST_CREDENTIALS)
+        return dict(_TEST_ENVIRONMENT)
 
     def dynamodb(self, region: str) -> "DynamoDBClient":
         """Returns a plain boto3 client for `region`, with test credentials.
@@ -100,8 +103,8 @@ class Engine(ABC):
             "dynamodb",
             region_name=region,
             endpoint_url=self.endpoint_url(region),
-            aws_access_key_id=_TEST_CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=_TEST_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            aws_access_key_id=_TEST_ENVIRONMENT["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=_TEST_ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
             config=Config(
                 parameter_validation=False,
                 proxies={},

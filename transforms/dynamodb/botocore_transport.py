@@ -23,7 +23,6 @@ from botocore.exceptions import (
     SSLError,
 )
 from botocore.httpsession import URLLib3Session
-from urllib3.exceptions import IncompleteRead
 
 from transforms.dynamodb.errors import (
     BeamDynamoDBError,
@@ -114,6 +113,7 @@ class BotocoreTransport:
         except (HTTPClientError, SSLError) as error:
             raise _why_not(error, self._endpoint) from error
         headers = {name.lower(): value for name, value in reply.headers.items()}
+        _check_length(reply.content, headers.get("content-length"))
         check_crc32(reply.content, headers.get("x-amz-crc32"))
         return Response(reply.status_code, reply.content, headers)
 
@@ -184,14 +184,14 @@ def _why_not(error: Exception, endpoint: Endpoint) -> BeamDynamoDBError:
     if isinstance(error, ProxyConnectionError):
         return ConnectError(f"{place} can't be reached through the proxy: {error}")
     if isinstance(error, ConnectionClosedError):
-        return _closed(error)
+        return ConnectionLostError("the connection closed before the reply")
     return ConnectionLostError(f"the exchange with {place} failed: {error}")
 
 
-def _closed(error: ConnectionClosedError) -> BeamDynamoDBError:
-    seen: BaseException | None = error
-    while seen is not None and not isinstance(seen, IncompleteRead):
-        seen = seen.__cause__ or seen.__context__
-    if seen is None:
-        return ConnectionLostError("the connection closed before the reply")
-    return TruncatedReplyError("the connection closed within the reply")
+def _check_length(body: bytes, expected: str | None) -> None:
+    # botocore takes a reply for whole when the connection closes within it.
+    if expected is not None and len(body) != int(expected):
+        raise TruncatedReplyError(
+            f"the connection closed within the reply, after {len(body)} of {expected} "
+            "bytes"
+        )
