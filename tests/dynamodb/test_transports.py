@@ -1,10 +1,14 @@
 """Both transports keep one contract, over real TLS."""
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support.certificates import make_certificates
 from tests.support.https_server import (
     ConnectProxy,
     HttpsServer,
@@ -33,8 +37,16 @@ from transforms.dynamodb.errors import (
 BOTH = pytest.mark.parametrize("kind", ["wire", "botocore"])
 
 
-def is_one_of(*errors: type[Exception]):
-    return pytest.raises(errors)
+@pytest.fixture
+def stranger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws: None
+) -> Iterator[HttpsServer]:
+    """A server whose certificate the authority signed, for somebody else."""
+    certificates = make_certificates(tmp_path, host="elsewhere.test")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificates.authority))
+    server = HttpsServer(certificates.server)
+    yield server
+    server.close()
 
 
 @BOTH
@@ -83,7 +95,9 @@ def test_connections_are_bounded_and_the_rest_wait_their_turn(
 @pytest.mark.parametrize("size", [0, 1, 70_000, 3_000_000])
 def test_bodies_of_any_size_arrive_whole(kind, size, server, transport_to, loop):
     body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
-    server.will(reply(body), chunked(*[body[at : at + 5000] for at in range(0, size, 5000)]))
+    server.will(
+        reply(body), chunked(*[body[at : at + 5000] for at in range(0, size, 5000)])
+    )
     transport = transport_to(server.url, kind=kind)
     assert loop.run(transport.send("BatchWriteItem", body)).body == body
     assert loop.run(transport.send("BatchWriteItem", body)).body == body
@@ -106,7 +120,7 @@ def test_a_body_that_does_not_fit_its_checksum_is_refused(
 ):
     server.will(reply(b'{"Count":1}', x_amz_crc32=checksum))
     transport = transport_to(server.url, kind=kind)
-    with is_one_of(ChecksumError):
+    with pytest.raises(ChecksumError):
         loop.run(transport.send("Scan", b"{}"))
     assert loop.run(transport.send("Scan", b"{}")).body == b"{}"
 
@@ -117,16 +131,23 @@ def test_a_connection_closed_within_the_body_is_no_reply(
 ):
     server.will(truncate)
     transport = transport_to(server.url, kind=kind)
-    with is_one_of(TruncatedReplyError):
+    with pytest.raises(TruncatedReplyError):
         loop.run(transport.send("Scan", b"{}"))
-    assert loop.run(transport.send("Scan", b"{}")).body == b"{}"
+
+    def serves_again() -> bool:
+        # botocore may take the dying connection up once more.
+        with contextlib.suppress(ConnectionLostError):
+            return loop.run(transport.send("Scan", b"{}")).body == b"{}"
+        return False
+
+    assert becomes_true(serves_again)
 
 
 @BOTH
 def test_a_connection_closed_before_the_reply_is_lost(kind, server, transport_to, loop):
     server.will(hang_up)
     transport = transport_to(server.url, kind=kind)
-    with is_one_of(ConnectionLostError):
+    with pytest.raises(ConnectionLostError):
         loop.run(transport.send("Scan", b"{}"))
     assert loop.run(transport.send("Scan", b"{}")).body == b"{}"
 
@@ -169,7 +190,7 @@ def test_two_kept_connections_lost_in_a_row_are_the_callers_affair(
     server.will(reply(), hang_up, hang_up)
     transport = transport_to(server.url, kind="wire")
     loop.run(transport.send("Scan", b"{}"))
-    with is_one_of(ConnectionLostError):
+    with pytest.raises(ConnectionLostError):
         loop.run(transport.send("Scan", b"{}"))
 
 
@@ -181,7 +202,7 @@ def test_what_is_not_http_is_no_reply(server, transport_to, loop):
 
     server.will(garbage)
     transport = transport_to(server.url, kind="wire")
-    with is_one_of(TruncatedReplyError):
+    with pytest.raises(TruncatedReplyError):
         loop.run(transport.send("Scan", b"{}"))
 
 
@@ -189,7 +210,7 @@ def test_what_is_not_http_is_no_reply(server, transport_to, loop):
 def test_silence_ends_at_the_read_timeout(kind, server, transport_to, loop):
     server.will(silence)
     transport = transport_to(server.url, kind=kind, read_timeout_seconds=0.2)
-    with is_one_of(RequestTimeoutError):
+    with pytest.raises(RequestTimeoutError):
         loop.run(transport.send("Scan", b"{}"))
     assert loop.run(transport.send("Scan", b"{}")).status == 200
 
@@ -200,7 +221,7 @@ def test_a_reply_without_end_ends_at_the_total_timeout(
 ):
     server.will(drip)
     transport = transport_to(server.url, kind=kind, total_timeout_seconds=0.3)
-    with is_one_of(RequestTimeoutError):
+    with pytest.raises(RequestTimeoutError):
         loop.run(transport.send("Scan", b"{}"))
     server.drop_connections()
 
@@ -212,7 +233,7 @@ def test_a_host_that_does_not_speak_is_given_up(kind, transport_to, loop):
         transport = transport_to(
             url, kind=kind, connect_timeout_seconds=0.2, read_timeout_seconds=0.2
         )
-        with is_one_of(TransportError):
+        with pytest.raises(TransportError):
             loop.run(transport.send("Scan", b"{}"))
 
 
@@ -237,12 +258,11 @@ def test_an_unknown_authority_is_refused_before_anything_is_sent(
 
 
 @BOTH
-def test_a_certificate_for_another_name_is_refused(kind, server, transport_to, loop):
-    transport = transport_to(f"https://127.0.0.2:{server.port}", kind=kind)
-    with is_one_of(TlsError, ConnectError) as refused:
+def test_a_certificate_for_another_name_is_refused(kind, stranger, transport_to, loop):
+    transport = transport_to(stranger.url, kind=kind)
+    with pytest.raises(TlsError):
         loop.run(transport.send("Scan", b"{}"))
-    assert server.requests == []
-    assert isinstance(refused.value, ConnectError | TlsError)
+    assert stranger.requests == []
 
 
 @BOTH

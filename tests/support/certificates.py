@@ -1,7 +1,6 @@
 """A certificate authority of our own, and a certificate for this machine."""
 
 import datetime
-import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +18,8 @@ class Certificates:
     server: Path
 
 
-def make_certificates(folder: Path) -> Certificates:
-    """Writes an authority and a certificate for localhost and 127.0.0.1."""
+def make_certificates(folder: Path, host: str = "localhost") -> Certificates:
+    """Writes an authority, and a certificate of its for `host`."""
     authority_key = ec.generate_private_key(ec.SECP256R1())
     server_key = ec.generate_private_key(ec.SECP256R1())
     authority = (
@@ -28,13 +27,11 @@ def make_certificates(folder: Path) -> Certificates:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(authority_key, hashes.SHA256())
     )
-    names = [
-        x509.DNSName("localhost"),
-        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-    ]
     server = (
-        _builder("localhost", "beam-dynamodb tests", server_key)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        _builder(host, "beam-dynamodb tests", server_key)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False
+        )
         .sign(authority_key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM

@@ -1,7 +1,7 @@
 """A small HTTPS server that answers as it is told, and keeps what it was asked.
 
-    server.will(reply(b"{}"), hang_up)      # the next two requests
-    server.requests[-1].operation
+server.will(reply(b"{}"), hang_up)      # the next two requests
+server.requests[-1].operation
 """
 
 import asyncio
@@ -132,6 +132,7 @@ class HttpsServer:
         self._acts.extend(acts)
 
     def close(self) -> None:
+        self.drop_connections()
         self._thread.run(self._stop())
         self._thread.close()
 
@@ -165,10 +166,7 @@ class HttpsServer:
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass  # the client hung up, or the test is over
         finally:
-            self._writers.discard(writer)
             writer.close()
-            with contextlib.suppress(OSError, asyncio.CancelledError):
-                await writer.wait_closed()
             self.open_connections -= 1
 
     async def _answer(

@@ -13,10 +13,10 @@ from botocore.auth import SIGV4_TIMESTAMP, SigV4Auth
 from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import (
+    BotoCoreError,
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
-    HTTPClientError,
     InvalidProxiesConfigError,
     ProxyConnectionError,
     ReadTimeoutError,
@@ -110,7 +110,7 @@ class BotocoreTransport:
         request = self._signed(operation, body, credentials)
         try:
             reply: AWSResponse = self._session.send(request)
-        except (HTTPClientError, SSLError) as error:
+        except BotoCoreError as error:
             raise _why_not(error, self._endpoint) from error
         headers = {name.lower(): value for name, value in reply.headers.items()}
         _check_length(reply.content, headers.get("content-length"))
@@ -167,7 +167,7 @@ def _session(
         raise UserError(f"the proxy's configuration is not valid: {error}") from error
 
 
-def _why_not(error: Exception, endpoint: Endpoint) -> BeamDynamoDBError:
+def _why_not(error: BotoCoreError, endpoint: Endpoint) -> BeamDynamoDBError:
     place = f"{endpoint.hostname}:{endpoint.port}"
     if isinstance(error, SSLError):
         return TlsError(
