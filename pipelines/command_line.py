@@ -1,6 +1,7 @@
 """The words of a command line, as values of options.
 
-``--to`` begins a target, and the options that both a copy and a target have
+A pipeline has one options class and may have a second one for what is said several
+times: in a copy ``--to`` begins a target, and the options that both have
 (``--filter``, ``--columns``, ``--endpoint``) belong to the target they follow. All
 other options mean one thing only, and may stand anywhere before ``--``.
 """
@@ -8,76 +9,91 @@ other options mean one thing only, and may stand anywhere before ``--``.
 import argparse
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from pipelines.beam_flags import beam_options
-from pipelines.flags import Flag, build, did_you_mean, flags_of
+from pipelines.flags import Flag, build, did_you_mean, flags_of, opener_of
 from pipelines.job_file import read_job_file
-from pipelines.options import CopyOptions, RouteOptions
 from transforms.dynamodb.errors import UserError
 
-__all__ = ["CopyWords", "copy_options", "parse_copy"]
+__all__ = ["Words", "parse_words", "read_options"]
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class CopyWords:
+class Words:
     """What was said, by field name, before any conversion.
 
     Attributes:
-        copy: the copy's own options.
-        targets: one mapping a ``--to``, in the order said.
+        said: the pipeline's own options.
+        targets: one mapping a target, in the order said.
         job: path of the job file, if one was named.
         beam: the words after ``--``.
     """
 
-    copy: dict[str, Any] = field(default_factory=dict)
+    said: dict[str, Any] = field(default_factory=dict)
     targets: list[dict[str, Any]] = field(default_factory=list)
     job: str | None = None
     beam: list[str] = field(default_factory=list)
 
 
-def copy_options(words: Sequence[str]) -> tuple[CopyOptions, list[str]]:
-    """Returns the options of a copy, and the words for Beam.
+def read_options(
+    words: Sequence[str], options: type[T], target: type[Any] | None = None
+) -> tuple[T, list[str]]:
+    """Returns the options of a pipeline, and the words for Beam.
 
     Args:
-        words: the command line after ``copy``.
+        words: the command line after the command.
+        options: the pipeline's options class; has a field ``targets`` if `target`
+            is given.
+        target: the options class of what is said several times. Its first flag
+            begins one, as ``--to``.
 
     Raises:
         UserError: a word, or a field of the job file, that cannot be understood.
     """
-    said = parse_copy(words)
-    in_file, targets = read_job_file(said.job) if said.job else ({}, [])
-    routes = tuple(
-        build(RouteOptions, target, where=f"to {target.get('to', '?')}")
-        for target in said.targets or targets
-    )
-    options: CopyOptions = build(CopyOptions, in_file | said.copy, targets=routes)
-    return options, said.beam
+    words_said = parse_words(words, options, target)
+    in_file: dict[str, Any] = {}
+    targets: list[dict[str, Any]] = []
+    if words_said.job:
+        in_file, targets = read_job_file(words_said.job, options, target)
+    others: dict[str, Any] = {}
+    if target is not None:
+        opener = opener_of(target).name
+        others["targets"] = tuple(
+            build(target, one, where=f"{opener} {one.get(opener, '?')}")
+            for one in words_said.targets or targets
+        )
+    return build(options, in_file | words_said.said, **others), words_said.beam
 
 
-def parse_copy(words: Sequence[str]) -> CopyWords:
-    """Sorts the words after ``copy`` into the copy, its targets, and Beam's.
+def parse_words(
+    words: Sequence[str], options: type[Any], target: type[Any] | None = None
+) -> Words:
+    """Sorts the words after a command into its own, its targets', and Beam's.
 
     Raises:
         UserError: an unknown option (with the nearest known one), one in a place
             where it means nothing, a missing value, a word that is no option.
     """
     ours, beam = _split_at_dashes(list(words))
-    copy_flags, route_flags = flags_of(CopyOptions), flags_of(RouteOptions)
-    said = CopyWords(beam=beam)
-    for section in _sections(ours):
-        in_target = section[:1] == ["--to"]
-        flags = copy_flags | route_flags if in_target else copy_flags
-        values = _parse_section(
-            section, flags, [*copy_flags.values(), *route_flags.values()]
-        )
-        said.job = values.pop("job", said.job)
-        target: dict[str, Any] = {}
+    own_flags = flags_of(options)
+    target_flags = flags_of(target) if target else {}
+    opener = opener_of(target).option if target else None
+    parsed = Words(beam=beam)
+    for section in _sections(ours, opener):
+        in_target = opener is not None and section[:1] == [opener]
+        flags = own_flags | target_flags if in_target else own_flags
+        known = [*own_flags.values(), *target_flags.values()]
+        values = _parse_section(section, flags, known)
+        parsed.job = values.pop("job", parsed.job)
+        one: dict[str, Any] = {}
         for name, value in values.items():
-            (target if in_target and name in route_flags else said.copy)[name] = value
+            (one if in_target and name in target_flags else parsed.said)[name] = value
         if in_target:
-            said.targets.append(target)
-    return said
+            parsed.targets.append(one)
+    return parsed
 
 
 def _split_at_dashes(words: list[str]) -> tuple[list[str], list[str]]:
@@ -87,11 +103,11 @@ def _split_at_dashes(words: list[str]) -> tuple[list[str], list[str]]:
     return words[:place], words[place + 1 :]
 
 
-def _sections(words: list[str]) -> list[list[str]]:
+def _sections(words: list[str], opener: str | None) -> list[list[str]]:
     """Cuts before every ``--to``; ``--to=X`` counts as ``--to X``."""
     sections: list[list[str]] = [[]]
     for word in words:
-        if word == "--to" or word.startswith("--to="):
+        if opener and (word == opener or word.startswith(f"{opener}=")):
             sections.append(word.split("=", 1))
         else:
             sections[-1].append(word)

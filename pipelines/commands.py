@@ -1,21 +1,72 @@
-"""What each command of ``beam-dynamodb`` does, and how its errors are said."""
+"""The commands of ``beam-dynamodb``, and how their errors are said.
 
-# ruff: noqa: T201 - the command talks on stdout
+A command is a module of this package with ``help_text() -> str`` and
+``run(words) -> int``; it is imported when it is asked for.
+"""
 
 import sys
-import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import version
+from types import ModuleType
 
-from pipelines.command_line import copy_options
 from pipelines.flags import did_you_mean
-from pipelines.help_text import COMMAND_HELP, copy_help
-from pipelines.launch import ExitCode, launch_copy
+from pipelines.launch import ExitCode
 from transforms.dynamodb.errors import BeamDynamoDBError, UserError
 
-__all__ = ["run"]
+__all__ = ["COMMANDS", "Command", "command_help", "run"]
 
-_COMMANDS = ("copy",)
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command.
+
+    Attributes:
+        name: what is typed.
+        summary: what it does, in a few words.
+        module_name: of this package.
+    """
+
+    name: str
+    summary: str
+    module_name: str
+
+    def module(self) -> ModuleType:
+        """Returns the module that helps and runs."""
+        return import_module(f"pipelines.{self.module_name}")
+
+
+COMMANDS = {
+    one.name: one
+    for one in (
+        Command(
+            "copy",
+            "scan a table once and write its items to tables in other regions",
+            "copy_command",
+        ),
+    )
+}
+"""By name, in the order of the help."""
+
+_HELP = """\
+usage: beam-dynamodb COMMAND …
+
+Moves Amazon DynamoDB tables across regions, on Apache Beam.
+
+Commands
+{commands}
+
+  beam-dynamodb COMMAND --help   says what a command takes
+  beam-dynamodb --version        says which version this is
+"""
+
+
+def command_help() -> str:
+    """Returns the help of ``beam-dynamodb``."""
+    width = max(map(len, COMMANDS)) + 2
+    lines = (f"  {one.name:{width}}{one.summary}" for one in COMMANDS.values())
+    return _HELP.format(commands="\n".join(lines))
 
 
 def run(words: Sequence[str]) -> int:
@@ -40,33 +91,25 @@ def run(words: Sequence[str]) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    command = words[0] if words else "--help"
-    if command in ("--help", "-h", "help"):
-        print(COMMAND_HELP)
+    name = words[0] if words else "--help"
+    if name in ("--help", "-h", "help"):
+        print(command_help())
         return ExitCode.DONE if words else ExitCode.BAD_INPUT
-    if command == "--version":
+    if name == "--version":
         print(f"beam-dynamodb {version('beam-dynamodb')}")
         return ExitCode.DONE
-    if command not in _COMMANDS:
+    if name not in COMMANDS:
         raise UserError(
-            f"{command!r} is no command{did_you_mean(command, _COMMANDS)}; "
+            f"{name!r} is no command{did_you_mean(name, COMMANDS)}; "
             "beam-dynamodb --help lists them"
         )
+    module = COMMANDS[name].module()
     ours = words[1 : words.index("--")] if "--" in words else words[1:]
     if {"--help", "-h"} & set(ours):
-        print(copy_help())
+        print(module.help_text())
         return ExitCode.DONE
-    return _copy(words[1:])
-
-
-def _copy(words: list[str]) -> int:
-    options, beam_words = copy_options(words)
-    try:
-        return launch_copy(options, beam_words)
-    except Exception:
-        if options.debug:
-            traceback.print_exc()
-        raise
+    code: int = module.run(words[1:])
+    return code
 
 
 def _complain(text: str, code: ExitCode) -> ExitCode:

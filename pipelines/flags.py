@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from transforms.dynamodb.errors import UserError
 
-__all__ = ["Flag", "build", "did_you_mean", "flag", "flags_of"]
+__all__ = ["Flag", "build", "did_you_mean", "flag", "flags_of", "opener_of"]
 
 
 T = TypeVar("T")
@@ -81,6 +81,11 @@ def flags_of(options: type) -> dict[str, Flag]:
         for field in dataclasses.fields(options)
         if field.metadata
     }
+
+
+def opener_of(target: type) -> Flag:
+    """Returns the flag that begins a target: the first of its class, as ``--to``."""
+    return next(iter(flags_of(target).values()))
 
 
 def build(

@@ -2,74 +2,48 @@
 
 import textwrap
 from itertools import groupby
+from typing import Any
 
 from pipelines.flags import Flag, flags_of
-from pipelines.options import CopyOptions, RouteOptions
+from pipelines.run_options import RUN_GROUP
 
-__all__ = ["COMMAND_HELP", "copy_help"]
+__all__ = ["BEAM_FLAGS_HELP", "EXIT_CODES_HELP", "draw_help"]
 
-_WIDTH = 80
-_COLUMN = 26
-
-COMMAND_HELP = """\
-usage: beam-dynamodb COMMAND …
-
-Moves Amazon DynamoDB tables across regions, on Apache Beam.
-
-Commands
-  copy        scan a table once and write its items to tables in other regions
-
-  beam-dynamodb copy --help   says what a copy takes
-  beam-dynamodb --version     says which version this is
-"""
-
-_COPY_HEAD = """\
-usage: beam-dynamodb copy --source REGION/TABLE [options]
-           --to REGION/TABLE [its options] [--to REGION/TABLE [its options] …]
-           [-- BEAM FLAGS]
-
-Scans a table once, in parallel, and writes its items to one table or several. Each
-target has its own filter, columns and rate. Both ends are checked before anything is
-written, and the last line printed is the account of the items.
-
-Examples
-  beam-dynamodb copy --source eu-west-1/orders --read-percent 10 \\
-      --to us-east-1/orders --dry-run
-
-  beam-dynamodb copy --source eu-west-1/testtable --read-percent 10 \\
-      --to us-west-2/kgpai.uswest.test --write-percent 40 \\
-          --filter "day >= '2013-06-01'" --columns uuid_hash,day,name,value \\
-      --to us-east-1/kgpai.useast.test --write-percent 40
-
-  beam-dynamodb copy --job job.yaml --read-percent 5 -- --runner=FlinkRunner
-"""
-
-_COPY_TAIL = """\
-The job file
-  --job FILE              read options from a YAML file: the names above with _ for -,
-                          and the targets as a list under 'to', each with 'to' and
-                          its own options. What is said here too takes the file's
-                          place; any --to here takes the place of the whole list.
-
+BEAM_FLAGS_HELP = """\
 Beam's own flags
   They come after --, and one that neither Beam nor a runner knows is refused. Without
   --runner the job runs in this process, on Beam's FnApiRunner, and nothing is
   downloaded; --runner=DirectRunner means the same.
+"""
 
+EXIT_CODES_HELP = """\
 Exit codes
   0 done   1 some items were rejected   2 bad input, nothing was written
   3 the job failed or was stopped, or its accounts do not balance
 """
 
+_WIDTH = 80
+_COLUMN = 26
 
-def copy_help() -> str:
-    """Returns the help of ``beam-dynamodb copy``."""
-    copy, route = flags_of(CopyOptions).values(), flags_of(RouteOptions).values()
-    run = [one for one in copy if one.group == "The run"]
-    ordered = [*(one for one in copy if one not in run), *route, *run]
+
+def draw_help(
+    head: str, tail: str, options: type[Any], target: type[Any] | None = None
+) -> str:
+    """Returns the help of a command.
+
+    Args:
+        head: usage, what it does, examples; ends in a newline.
+        tail: what is not about one option.
+        options: the pipeline's options class; the group ``The run`` comes last.
+        target: the options class of its targets, drawn before the run.
+    """
+    own = flags_of(options).values()
+    run = [one for one in own if one.group == RUN_GROUP]
+    targets = flags_of(target).values() if target else ()
+    ordered = [*(one for one in own if one not in run), *targets, *run]
     groups = groupby(ordered, key=lambda one: one.group)
     drawn = [f"{group}\n{_draw_group(list(flags))}" for group, flags in groups]
-    return "\n".join([_COPY_HEAD, *drawn, _COPY_TAIL])
+    return "\n".join([head, *drawn, tail])
 
 
 def _draw_group(flags: list[Flag]) -> str:

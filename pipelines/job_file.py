@@ -1,4 +1,4 @@
-"""The job file: a copy written down, in YAML, with the flags' own names.
+"""The job file: a pipeline written down, in YAML, with the flags' own names.
 
 ::
 
@@ -18,15 +18,21 @@ from typing import Any
 
 import yaml
 
-from pipelines.flags import did_you_mean, flags_of
-from pipelines.options import CopyOptions, RouteOptions
+from pipelines.flags import did_you_mean, flags_of, opener_of
 from transforms.dynamodb.errors import UserError
 
 __all__ = ["read_job_file"]
 
 
-def read_job_file(path: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Returns what the file says: the copy's own fields, and those of each target.
+def read_job_file(
+    path: str, options: type[Any], target: type[Any] | None = None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Returns what the file says: the pipeline's own fields, and each target's.
+
+    Args:
+        path: of the file.
+        options: the pipeline's options class.
+        target: that of its targets, a list under the name of their first flag.
 
     Raises:
         UserError: no such file, no YAML, a field that is unknown or said twice.
@@ -35,15 +41,20 @@ def read_job_file(path: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if not isinstance(document, Mapping):
         raise UserError(f"{path} holds no fields; write for example 'source: …'")
     said = dict(document)
-    targets = said.pop("to", [])
+    if target is None:
+        _check_fields(path, said, list(flags_of(options)))
+        return said, []
+    opener = opener_of(target).name
+    targets = said.pop(opener, [])
     if not isinstance(targets, list):
         raise UserError(
-            f"{path}: 'to' is a list of targets, each beginning with '- to:'"
+            f"{path}: {opener!r} is a list of targets, "
+            f"each beginning with '- {opener}:'"
         )
-    _check_fields(path, said, [*flags_of(CopyOptions), "to"])
-    for target in targets:
-        _check_fields(f"{path}: to", target, list(flags_of(RouteOptions)))
-    return said, [dict(target) for target in targets]
+    _check_fields(path, said, [*flags_of(options), opener])
+    for one in targets:
+        _check_fields(f"{path}: {opener}", one, list(flags_of(target)), opener)
+    return said, [dict(one) for one in targets]
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -74,9 +85,9 @@ def _load(path: str) -> Any:
         raise UserError(f"the job file {path} is no YAML: {error}") from error
 
 
-def _check_fields(place: str, said: Any, known: list[str]) -> None:
+def _check_fields(place: str, said: Any, known: list[str], opener: str = "") -> None:
     if not isinstance(said, Mapping):
-        raise UserError(f"{place}: {said!r} is no target; write '- to: REGION/TABLE'")
+        raise UserError(f"{place}: {said!r} is no target; write '- {opener}: …'")
     for name in said:
         if name not in known:
             near = did_you_mean(str(name), known)

@@ -1,11 +1,20 @@
-"""Options to a finished job: checks, plan, run, progress, account, exit code."""
+"""From checked options to a finished job: runner, run directory, progress, counters.
+
+    check_runner -> PipelineOptions
+    start_run    -> Run: its id, its directory, what its workers know of it
+    Run.watch    -> the counters of the finished job
+
+What a command does before and after is its own: see ``copy_command``.
+"""
 
 import logging
 import random
-import sys
-from collections.abc import Sequence
-from dataclasses import replace
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
@@ -15,24 +24,18 @@ from apache_beam.options.pipeline_options import (
     WorkerOptions,
 )
 
-from pipelines import copy_tables
-from pipelines.account import Account, make_account
 from pipelines.beam_flags import check_beam_flags, is_local
 from pipelines.flags import flags_of
 from pipelines.job import run_watched
-from pipelines.options import CopyOptions, RouteOptions
-from pipelines.progress import ProgressPrinter
 from pipelines.run_directory import RunDirectory, make_run_id
-from transforms.dynamodb.errors import JobStoppedError, UserError
-from transforms.dynamodb.transport import TransportConfig
+from pipelines.run_options import RunOptions
+from transforms.dynamodb.errors import UserError
 from transforms.ledger.progress import read_progress
 from transforms.metrics import counters_of
-from transforms.planning.checks import check_copy
-from transforms.planning.plan import CopyPlan
 from transforms.run_context import RunContext
 from transforms.throttle.clock import SystemClock
 
-__all__ = ["ExitCode", "launch_copy"]
+__all__ = ["ExitCode", "Run", "check_runner", "debugging", "start_run"]
 
 
 class ExitCode(IntEnum):
@@ -44,34 +47,91 @@ class ExitCode(IntEnum):
     FAILED = 3
 
 
-def launch_copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
-    """Checks, runs and accounts for a copy, in the foreground.
+@contextmanager
+def debugging(options: RunOptions) -> Iterator[None]:
+    """Shows where an error is from, if ``--debug`` asks for it."""
+    try:
+        yield
+    except Exception:
+        if options.debug:
+            traceback.print_exc()
+        raise
 
-    Progress goes to standard error; the plan and the account to standard output, of
-    which the account in one line is the last.
+
+def check_runner(
+    options: RunOptions, beam_words: Sequence[str], *ours: type[Any]
+) -> PipelineOptions:
+    """Returns Beam's options for the words after ``--``.
+
+    Args:
+        options: tells how many workers share the rates.
+        beam_words: the words.
+        ours: the options classes of the command, whose flags belong before ``--``.
 
     Raises:
-        UserError: bad input; nothing was written.
-        JobStoppedError: the job failed, or its accounts do not balance.
-        KeyboardInterrupt: somebody stopped it.
+        UserError: a flag nobody knows, or workers that contradict each other.
     """
-    ours = [*flags_of(CopyOptions).values(), *flags_of(RouteOptions).values()]
-    beam_options = check_beam_flags(beam_words, frozenset(one.option for one in ours))
+    known = frozenset(one.option for each in ours for one in flags_of(each).values())
+    beam_options = check_beam_flags(beam_words, known)
     _share_workers(options, beam_options)
-    request = copy_tables.copy_request(options)
-    plan = check_copy(request, TransportConfig(kind=options.transport))
-    print("\n".join(plan.lines()), flush=True)
-    if options.dry_run:
-        print("dry run: nothing was written")
-        return ExitCode.DONE
+    return beam_options
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that has begun: it has a directory, and nothing was read yet.
+
+    Attributes:
+        beam_options: Beam's.
+        directory: where it keeps what it notes.
+        context: what its workers know of it.
+    """
+
+    beam_options: PipelineOptions
+    directory: RunDirectory
+    context: RunContext
+
+    def pipeline(self) -> beam.Pipeline:
+        """Returns an empty pipeline on the run's runner."""
+        return beam.Pipeline(options=self.beam_options)
+
+    def watch(
+        self, pipeline: beam.Pipeline, show: Callable[[Mapping[str, int]], None]
+    ) -> dict[str, int]:
+        """Runs the pipeline to its end; returns its counters by full name.
+
+        Args:
+            pipeline: what to run.
+            show: is given the counts so far, some times a second; empty where the
+                workers cannot report while they run.
+
+        Raises:
+            JobStoppedError: the job failed.
+            KeyboardInterrupt: somebody stopped it.
+        """
+        ledger = self.directory.ledger
+        result = run_watched(pipeline, lambda: show(read_progress(ledger)))
+        return counters_of(result)
+
+
+def start_run(options: RunOptions, beam_options: PipelineOptions) -> Run:
+    """Makes the run directory and says where it is.
+
+    Raises:
+        UserError: the directory cannot be made, or has an earlier run's ledger.
+    """
     if is_local(beam_options) and not options.debug:
         _quieten(beam_options)
     run_id = make_run_id(SystemClock().wall(), random.SystemRandom())
     directory = RunDirectory.create(options.run_dir, run_id)
     print(f"run {run_id} in {directory.path}", flush=True)
-    options = replace(options, run_dir=str(directory.path))
-    account = _run(options, beam_options, plan, run_id, directory)
-    return _conclude(account, directory)
+    shares_files = _shares_files(beam_options)
+    context = RunContext(
+        run_id=run_id,
+        progress_path=str(directory.ledger) if shares_files else None,
+        workers=options.workers or 1,
+    )
+    return Run(beam_options, directory, context)
 
 
 def _quieten(beam_options: PipelineOptions) -> None:
@@ -83,7 +143,7 @@ def _quieten(beam_options: PipelineOptions) -> None:
     )
 
 
-def _share_workers(options: CopyOptions, beam_options: PipelineOptions) -> None:
+def _share_workers(options: RunOptions, beam_options: PipelineOptions) -> None:
     """Makes the runner use as many workers as the rates are shared by."""
     direct = beam_options.view_as(DirectOptions)
     if not is_local(beam_options):
@@ -104,53 +164,7 @@ def _share_workers(options: CopyOptions, beam_options: PipelineOptions) -> None:
         direct.direct_running_mode = "multi_processing"
 
 
-def _run(
-    options: CopyOptions,
-    beam_options: PipelineOptions,
-    plan: CopyPlan,
-    run_id: str,
-    directory: RunDirectory,
-) -> Account:
-    names = [planned.route.name for planned in plan.routes]
-    shares_files = _shares_files(beam_options)
-    run = RunContext(
-        run_id=run_id,
-        progress_path=str(directory.ledger) if shares_files else None,
-        workers=plan.request.workers,
-    )
-    pipeline = beam.Pipeline(options=beam_options)
-    copy_tables.build(pipeline, options, plan, run)
-    progress = ProgressPrinter(
-        sys.stderr,
-        monotonic=SystemClock().monotonic,
-        routes=names,
-        expected_items=plan.source.item_count,
-    )
-
-    def counts() -> dict[str, int]:
-        return read_progress(directory.ledger) if directory.ledger.exists() else {}
-
-    result = run_watched(pipeline, lambda: progress.show(counts()))
-    counters = counters_of(result)
-    progress.finish(counters)
-    return make_account(counters, names)
-
-
 def _shares_files(beam_options: PipelineOptions) -> bool:
     """True if the workers run on this host, where one SQLite file serves them all."""
     portable = beam_options.view_as(PortableOptions)
     return is_local(beam_options) or portable.environment_type == "LOOPBACK"
-
-
-def _conclude(account: Account, directory: RunDirectory) -> ExitCode:
-    print("\n".join(account.table()))
-    if account.rejected:
-        print(f"rejected items are kept in {directory.rejected}")
-    print(account.line(), flush=True)
-    if not account.balances:
-        raise JobStoppedError(
-            "the accounts do not balance: scanned is not written + filtered + skipped "
-            "+ superseded + rejected on every route; run it again, which is safe, and "
-            "please report it"
-        )
-    return ExitCode.REJECTED if account.rejected else ExitCode.DONE

@@ -11,6 +11,7 @@ from typing import Literal
 from pipelines import conversions as convert
 from pipelines.conversions import Columns
 from pipelines.flags import flag
+from pipelines.run_options import RUN_GROUP, RunOptions
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.tables import TableRef
 from transforms.routes import Route
@@ -21,7 +22,6 @@ __all__ = ["CopyOptions", "RouteOptions"]
 _SOURCE = "What to read"
 _ITEMS = "What to keep, for all targets (before the first --to)"
 _TARGET = "Where to write (each --to begins a target; what follows it is its own)"
-_RUN = "The run"
 
 _DEFAULT_PERCENT = 50.0
 _TABLE = "REGION/TABLE"
@@ -157,7 +157,7 @@ class RouteOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CopyOptions:
+class CopyOptions(RunOptions):
     """Everything that ``beam-dynamodb copy`` takes, checked word by word."""
 
     source: str = field(
@@ -267,57 +267,14 @@ class CopyOptions:
             convert=convert.text,
         ),
     )
-    workers: int | None = field(
-        default=None,
-        metadata=flag(
-            _RUN,
-            "worker processes, which share every rate; 1 by default, and to be said "
-            "where the runner is not this process",
-            metavar="N",
-            convert=convert.whole_number(1, 10_000, "workers"),
-        ),
-    )
     on_reject: Literal["collect", "fail"] = field(
         default="collect",
         metadata=flag(
-            _RUN,
+            RUN_GROUP,
             "an item the service refuses is kept in the run directory while the rest "
             "goes on (collect, the default), or stops the job (fail)",
             metavar="WHAT",
             choices=("collect", "fail"),
-        ),
-    )
-    run_dir: str | None = field(
-        default=None,
-        metadata=flag(
-            _RUN,
-            "where the run keeps its progress and rejected items; by default "
-            ".beam-dynamodb/runs/ and the run's name",
-            metavar="DIR",
-            convert=convert.text,
-        ),
-    )
-    transport: Literal["auto", "wire", "botocore"] = field(
-        default="auto",
-        metadata=flag(
-            _RUN,
-            "how requests travel: wire is fast, botocore takes proxies; auto chooses",
-            metavar="HOW",
-            choices=("auto", "wire", "botocore"),
-        ),
-    )
-    dry_run: bool = field(
-        default=False,
-        metadata=flag(
-            _RUN,
-            "check both ends, print what would be done, and write nothing",
-            convert=convert.switch,
-        ),
-    )
-    debug: bool = field(
-        default=False,
-        metadata=flag(
-            _RUN, "show where in the code an error is from", convert=convert.switch
         ),
     )
     targets: tuple[RouteOptions, ...] = ()

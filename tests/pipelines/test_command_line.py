@@ -4,18 +4,18 @@ import shlex
 
 import pytest
 
-from pipelines.command_line import CopyWords, copy_options, parse_copy
-from pipelines.options import CopyOptions
+from pipelines.command_line import Words, parse_words, read_options
+from pipelines.options import CopyOptions, RouteOptions
 from transforms.dynamodb.errors import UserError
 from transforms.throttle.rate import Rate
 
 
-def parse(line: str) -> CopyWords:
-    return parse_copy(shlex.split(line))
+def parse(line: str) -> Words:
+    return parse_words(shlex.split(line), CopyOptions, RouteOptions)
 
 
 def options(line: str) -> CopyOptions:
-    return copy_options(shlex.split(line))[0]
+    return read_options(shlex.split(line), CopyOptions, RouteOptions)[0]
 
 
 def test_what_follows_a_target_belongs_to_it():
@@ -24,7 +24,7 @@ def test_what_follows_a_target_belongs_to_it():
         "--to us-west-2/west --filter 'n = :n' --endpoint https://w "
         "--to=us-east-1/east --columns a --endpoint=https://e"
     )
-    assert said.copy == {
+    assert said.said == {
         "source": "eu-west-1/orders",
         "filter": "day > '2013'",
         "columns": "a,b",
@@ -39,7 +39,7 @@ def test_an_option_of_the_whole_copy_may_follow_a_target():
     said = parse(
         "--to us-west-2/west --dry-run --read-percent 10 --source eu-west-1/orders"
     )
-    assert said.copy == {
+    assert said.said == {
         "dry_run": True,
         "read_percent": "10",
         "source": "eu-west-1/orders",

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.commands import run
+from pipelines.copy_command import help_text
 from pipelines.flags import flags_of
-from pipelines.help_text import copy_help
 from pipelines.options import CopyOptions, RouteOptions
 
 SNAPSHOT = Path(__file__).with_name("copy_help.txt")
@@ -14,17 +14,17 @@ SNAPSHOT = Path(__file__).with_name("copy_help.txt")
 
 @pytest.mark.parametrize("options", [CopyOptions, RouteOptions])
 def test_every_flag_is_in_the_help(options):
-    drawn = copy_help()
+    drawn = help_text()
     for one in flags_of(options).values():
         assert f"\n  {one.option}" in drawn
 
 
 def test_no_line_of_the_help_is_wider_than_a_terminal():
-    assert max(map(len, copy_help().splitlines())) <= 88
+    assert max(map(len, help_text().splitlines())) <= 88
 
 
 def test_the_help_reads_as_it_was_last_reviewed():
-    assert copy_help() == SNAPSHOT.read_text(encoding="utf-8")
+    assert help_text() == SNAPSHOT.read_text(encoding="utf-8")
 
 
 def test_help_is_printed_wherever_it_is_asked_for(capsys):

@@ -4,7 +4,8 @@ import shlex
 
 import pytest
 
-from pipelines.command_line import copy_options
+from pipelines.command_line import read_options
+from pipelines.options import CopyOptions, RouteOptions
 from transforms.dynamodb.errors import UserError
 from transforms.throttle.rate import Rate
 
@@ -34,6 +35,10 @@ FLAGS = """
 """
 
 
+def read(*words: str) -> CopyOptions:
+    return read_options(words, CopyOptions, RouteOptions)[0]
+
+
 @pytest.fixture
 def job(tmp_path):
     def write(text: str) -> str:
@@ -45,20 +50,18 @@ def job(tmp_path):
 
 
 def test_a_job_file_equals_its_flags(job):
-    assert copy_options(["--job", job(JOB)]) == copy_options(shlex.split(FLAGS))
+    assert read("--job", job(JOB)) == read(*shlex.split(FLAGS))
 
 
 def test_a_flag_overrides_the_file(job):
-    options, _ = copy_options(
-        ["--read-percent", "5", "--job", job(JOB), "--no-consistent"]
-    )
+    options = read("--read-percent", "5", "--job", job(JOB), "--no-consistent")
     assert options.read == Rate.percent(5)
     assert not options.consistent
     assert options.segments == 8
 
 
 def test_a_target_that_is_said_replaces_those_of_the_file(job):
-    options, _ = copy_options(["--job", job(JOB), "--to", "us-east-2/other"])
+    options = read("--job", job(JOB), "--to", "us-east-2/other")
     assert [target.to for target in options.targets] == ["us-east-2/other"]
 
 
@@ -81,10 +84,10 @@ def test_a_target_that_is_said_replaces_those_of_the_file(job):
 )
 def test_a_file_that_means_nothing_is_refused(job, text, message):
     with pytest.raises(UserError) as refused:
-        copy_options(["--job", job(text)])
+        read("--job", job(text))
     assert message in str(refused.value)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UserError, match=r"cannot read the job file .*: No such file"):
-        copy_options(["--job", str(tmp_path / "none.yaml")])
+        read("--job", str(tmp_path / "none.yaml"))

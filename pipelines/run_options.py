@@ -1,0 +1,61 @@
+"""The options that every pipeline has: about its run, not about its tables."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pipelines import conversions as convert
+from pipelines.flags import flag
+
+__all__ = ["RUN_GROUP", "RunOptions"]
+
+RUN_GROUP = "The run"
+"""Heading of these options in every command's help, where it comes last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a job runs and where it keeps what it notes; base of all options classes."""
+
+    workers: int | None = field(
+        default=None,
+        metadata=flag(
+            RUN_GROUP,
+            "worker processes, which share every rate; 1 by default, and to be said "
+            "where the runner is not this process",
+            metavar="N",
+            convert=convert.whole_number(1, 10_000, "workers"),
+        ),
+    )
+    run_dir: str | None = field(
+        default=None,
+        metadata=flag(
+            RUN_GROUP,
+            "where the run keeps its progress and rejected items; by default "
+            ".beam-dynamodb/runs/ and the run's name",
+            metavar="DIR",
+            convert=convert.text,
+        ),
+    )
+    transport: Literal["auto", "wire", "botocore"] = field(
+        default="auto",
+        metadata=flag(
+            RUN_GROUP,
+            "how requests travel: wire is fast, botocore takes proxies; auto chooses",
+            metavar="HOW",
+            choices=("auto", "wire", "botocore"),
+        ),
+    )
+    dry_run: bool = field(
+        default=False,
+        metadata=flag(
+            RUN_GROUP,
+            "check both ends, print what would be done, and write nothing",
+            convert=convert.switch,
+        ),
+    )
+    debug: bool = field(
+        default=False,
+        metadata=flag(
+            RUN_GROUP, "show where in the code an error is from", convert=convert.switch
+        ),
+    )
