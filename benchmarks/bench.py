@@ -86,7 +86,7 @@ def _compare(
         for contender in contenders:
             try:
                 cost = _cost(stub, contender, work, kind, arguments.scale)
-            except ContenderFailedError as error:
+            except ContenderFailedError as error:  # noqa: PERF203  # runs take seconds
                 failures.append(f"{contender.name} {work} {kind}: {error}")
             else:
                 costs[contender.name].append(cost)

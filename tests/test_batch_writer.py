@@ -14,7 +14,7 @@ from transforms.batch_requests import (
     MAX_REQUEST_BYTES,
     split_items,
 )
-from transforms.batch_writer import BatchWriter
+from transforms.batch_writer import BatchWriter, Outcome
 from transforms.dynamodb.errors import (
     DuplicateKeysError,
     ItemRejectedError,
@@ -144,7 +144,9 @@ def test_every_item_is_written_superseded_or_refused(loop, batches, share, uniqu
     """I2, I3 and "last wins" under duplicates, bad items and unprocessed ones."""
     table = FakeTable(random.Random(3), share)
     writer = writer_to(table, loop, keys_unique=unique)
-    expected, outcomes, version = {}, [], 0
+    expected: dict[str, str] = {}
+    outcomes: list[Outcome] = []
+    version = 0
     for batch in batches:
         wires = []
         for key in batch:

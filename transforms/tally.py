@@ -8,7 +8,7 @@ __all__ = ["Tally"]
 
 
 class Tally:
-    """Adds to a metric wherever it is watched. Made in `DoFn.setup`: it does not travel.
+    """Adds to a metric wherever it is watched; made in `DoFn.setup`, never travels.
 
     Beam's counters are the account at the end of a run; progress rows are what
     can be seen while it runs, since most runners show counters only afterwards.

@@ -64,7 +64,7 @@ class WriteResult(_Outputs):
 
 
 class WriteToDynamoDB(
-    beam.PTransform[beam.PCollection[Item], WriteResult],  # type: ignore[type-var]
+    beam.PTransform[beam.PCollection[Item], WriteResult],
 ):
     """Writes a collection of items to one table.
 
@@ -113,11 +113,12 @@ class WriteToDynamoDB(
 
     def expand(self, pcoll: beam.PCollection[Item]) -> WriteResult:
         """Returns the receipts and, where asked for, the rejected items."""
-        return pcoll | _Route(self._route, self._options)
+        result: WriteResult = pcoll | _Route(self._route, self._options)
+        return result
 
 
 class WriteToRegions(
-    beam.PTransform[beam.PCollection[Item], Mapping[str, WriteResult]],  # type: ignore[type-var]
+    beam.PTransform[beam.PCollection[Item], Mapping[str, WriteResult]],
 ):
     """Branches items to several tables, each with its own filter, columns and rate.
 
@@ -264,7 +265,7 @@ def rejected_line(rejected: RejectedItem) -> str:
     return msgspec.json.encode(line).decode()
 
 
-class _Route(beam.PTransform[beam.PCollection[Item], WriteResult]):  # type: ignore[type-var]
+class _Route(beam.PTransform[beam.PCollection[Item], WriteResult]):
     """One branch: program, writer, receipts."""
 
     def __init__(self, route: Route, options: WriteOptions) -> None:

@@ -62,7 +62,7 @@ class FilterAndMap(beam.DoFn):
         columns: Mapping[str, str] | None,
         run: RunContext | None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._filter, self._columns, self._run = item_filter, columns, run
 
     def setup(self) -> None:
@@ -87,7 +87,8 @@ class FilterAndMap(beam.DoFn):
         return Item
 
 
-Written: TypeAlias = Receipt | beam.pvalue.TaggedOutput
+Written: TypeAlias = Receipt | beam.pvalue.TaggedOutput[str, RejectedItem]
+Finished: TypeAlias = WindowedValue | beam.pvalue.TaggedOutput[str, WindowedValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class WriteItems(beam.DoFn):
     """
 
     def __init__(self, route: Route, options: WriteOptions) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._route, self._options = route, options
         self._writer: BatchWriter | None = None
 
@@ -144,7 +145,7 @@ class WriteItems(beam.DoFn):
             max_bytes_in_flight=MAX_BYTES_IN_FLIGHT,
         )
 
-    @beam.DoFn.yields_elements
+    @beam.DoFn.yields_elements  # type: ignore[untyped-decorator]
     def process_batch(self, batch: ItemBatch) -> Iterator[Written]:
         """Queues the batch's items; yields what became of earlier ones."""
         writer = self._open_writer()
@@ -155,7 +156,7 @@ class WriteItems(beam.DoFn):
             writer.submit(done.kept.wires, token)
         yield from self._results(writer.take_finished())
 
-    def finish_bundle(self) -> Iterator[WindowedValue]:
+    def finish_bundle(self) -> Iterator[Finished]:
         """Waits for everything in flight; yields the rest of the results."""
         for result in self._results(self._open_writer().drain()):
             if isinstance(result, beam.pvalue.TaggedOutput):
@@ -217,7 +218,9 @@ class WriteItems(beam.DoFn):
             write_units=outcome.units,
         )
 
-    def _rejected(self, refused: Refused) -> beam.pvalue.TaggedOutput:
+    def _rejected(
+        self, refused: Refused
+    ) -> beam.pvalue.TaggedOutput[str, RejectedItem]:
         if self._options.on_reject == "fail":
             raise JobStoppedError(
                 f"route {self._route.name}: an item was rejected after "

@@ -55,7 +55,7 @@ def main() -> None:
         shared = FILTER if work.filtered else None
         items | "Copy" >> WriteToRegions(routes, filter=shared, keys_unique=True)
     else:
-        items | "Discard" >> beam.ParDo(Discard())
+        items | "Discard" >> beam.ParDo(Discard())  # type: ignore[no-untyped-call]
     counters = counters_of(pipeline.run())
     if counters[SCANNED.name] != arguments.items:
         raise SystemExit(f"scanned {counters[SCANNED.name]} of {arguments.items} items")

@@ -3,6 +3,7 @@
 import math
 import pickle
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -74,10 +75,10 @@ def test_names_keep_the_order_in_which_they_were_given():
 # --- boto3 ----------------------------------------------------------------------------
 
 
-def _without_binary_wrappers(value):
+def _without_binary_wrappers(value: Any) -> Any:
     """boto3's values as ours: bytes instead of Binary, frozen sets."""
     if isinstance(value, Binary):
-        return value.value
+        return bytes(value)  # type: ignore[call-overload]  # the stub says str
     if isinstance(value, list):
         return [_without_binary_wrappers(element) for element in value]
     if isinstance(value, dict):
@@ -87,11 +88,11 @@ def _without_binary_wrappers(value):
     return value
 
 
-def _with_raw_binary(tagged):
+def _with_raw_binary(tagged: Any) -> Any:
     """The AttributeValue as botocore hands it over: base64 already decoded."""
     ((tag, content),) = tagged.items()
     if tag in ("B", "BS"):
-        decoded = decode_value(tagged)
+        decoded: Any = decode_value(tagged)
         return {tag: decoded if tag == "B" else list(decoded)}
     if tag == "L":
         return {tag: [_with_raw_binary(element) for element in content]}
@@ -100,7 +101,11 @@ def _with_raw_binary(tagged):
     return tagged
 
 
-@given(python_values().map(encode_value))
+# boto3's resource API raises decimal.Rounded on 1 followed by 38 zeros or more.
+_NUMBERS_OF_BOTO3 = numbers().filter(lambda number: number.adjusted() < 38)
+
+
+@given(python_values(number=_NUMBERS_OF_BOTO3).map(encode_value))
 def test_boto3_reads_the_same_values_from_what_we_encode(tagged):
     theirs = TypeDeserializer().deserialize(_with_raw_binary(tagged))
     assert _without_binary_wrappers(theirs) == decode_value(tagged)
@@ -297,7 +302,7 @@ def test_values_of_other_meaning_have_another_canonical_form(left, right):
     same = list(left) == list(right) and decode_value(left) == decode_value(right)
     if canonical(left) == canonical(right):
         assert same
-    elif list(left)[0] not in ("L", "M"):  # these may hold such a pair
+    elif next(iter(left)) not in ("L", "M"):  # these may hold such a pair
         assert not same
 
 

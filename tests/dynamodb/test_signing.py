@@ -8,6 +8,7 @@ import boto3
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from hypothesis import given, settings
@@ -57,7 +58,7 @@ def botocore_authorization(
     wall=st.integers(0, 4_000_000_000),
 )
 def test_a_signature_equals_botocores_for_any_request(
-    operation, body, url, region, credentials, wall
+    *, operation, body, url, region, credentials, wall
 ):
     clock = HeldClock(wall_seconds=float(wall))
     signer = Signer(Endpoint(url, region, ""), ServiceClock(clock))
@@ -88,7 +89,9 @@ def test_the_signed_headers_are_those_that_a_boto3_client_signs():
 
     def keep(request, **_: object):
         sent.append(request)
-        return AWSResponse(request.url, 200, {}, mock.Mock(stream=lambda: [b"{}"]))
+        return AWSResponse(
+            request.url, 200, HTTPHeaders(), mock.Mock(stream=lambda: [b"{}"])
+        )
 
     client = boto3.session.Session("key", "secret", "token", "eu-west-1").client(
         "dynamodb", config=Config(account_id_endpoint_mode="disabled")

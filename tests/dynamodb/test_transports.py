@@ -137,7 +137,7 @@ def test_a_connection_closed_within_the_body_is_no_reply(
     def serves_again() -> bool:
         # botocore may take the dying connection up once more.
         with contextlib.suppress(ConnectionLostError):
-            return loop.run(transport.send("Scan", b"{}")).body == b"{}"
+            return bool(loop.run(transport.send("Scan", b"{}")).body == b"{}")
         return False
 
     assert becomes_true(serves_again)
@@ -332,10 +332,10 @@ def test_a_cancelled_request_never_gives_its_reply_to_the_next(
 
     async def cancel_one() -> bytes:
         first = asyncio.ensure_future(transport.send("Scan", b"1"))
-        while not server.requests:
+        while not server.requests:  # noqa: ASYNC110  # it is in another thread
             await asyncio.sleep(0.01)
         first.cancel()
-        return (await transport.send("Scan", b"2")).body
+        return bytes((await transport.send("Scan", b"2")).body)
 
     assert loop.run(cancel_one()) == b'"second"'
 
@@ -346,10 +346,10 @@ def test_closing_ends_what_is_in_flight_and_what_waits(server, transport_to, loo
 
     async def close_under_way() -> list[object]:
         sends = [asyncio.ensure_future(transport.send("Scan", b"{}")) for _ in range(2)]
-        while not server.requests:
+        while not server.requests:  # noqa: ASYNC110  # it is in another thread
             await asyncio.sleep(0.01)
         await transport.aclose()
-        return await asyncio.gather(*sends, return_exceptions=True)
+        return list(await asyncio.gather(*sends, return_exceptions=True))
 
     assert all(isinstance(each, Exception) for each in loop.run(close_under_way()))
 

@@ -39,16 +39,19 @@ def numbers(draw: Draw) -> Decimal:
     return Decimal((sign, tuple(map(int, str(digits))), exponent))
 
 
-def python_values(max_leaves: int = 8) -> st.SearchStrategy[Value]:
+def python_values(
+    max_leaves: int = 8, number: st.SearchStrategy[Decimal] | None = None
+) -> st.SearchStrategy[Value]:
     """Values of all ten types as Python has them, nested in lists and dicts."""
+    number = numbers() if number is None else number
     leaves = (
         texts
-        | numbers()
+        | number
         | binaries
         | st.booleans()
         | st.none()
         | st.frozensets(texts, min_size=1, max_size=4)
-        | st.frozensets(numbers(), min_size=1, max_size=4)
+        | st.frozensets(number, min_size=1, max_size=4)
         | st.frozensets(binaries, min_size=1, max_size=4)
     )
     return st.recursive(
@@ -111,7 +114,7 @@ def number_spellings(draw: Draw, text: str) -> str:
     if spelling == "plain":
         return f"{number:f}"
     if spelling == "padded":
-        plain = f"{abs(number):f}"
+        plain = f"{number.copy_abs():f}"  # abs() would round to 28 digits
         return sign + "0" + plain + ("" if "." in plain else ".") + "0" * zeros
     return f"{sign}{digits}{'0' * zeros}{draw(st.sampled_from('eE'))}{exponent - zeros}"
 
