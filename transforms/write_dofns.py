@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
@@ -26,7 +26,7 @@ from transforms.throttle.clock import SystemClock
 
 __all__ = ["REJECTED", "SHARED", "FilterAndMap", "WriteItems", "WriteOptions"]
 
-REJECTED = "rejected"
+REJECTED: Final = "rejected"
 """Tag of the sink's second output."""
 
 SHARED = "shared"
@@ -87,8 +87,12 @@ class FilterAndMap(beam.DoFn):
         return Item
 
 
-Written: TypeAlias = Receipt | beam.pvalue.TaggedOutput[str, RejectedItem]
-Finished: TypeAlias = WindowedValue | beam.pvalue.TaggedOutput[str, WindowedValue]
+Written: TypeAlias = (
+    Receipt | beam.pvalue.TaggedOutput[Literal["rejected"], RejectedItem]
+)
+Finished: TypeAlias = (
+    WindowedValue | beam.pvalue.TaggedOutput[Literal["rejected"], WindowedValue]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +224,7 @@ class WriteItems(beam.DoFn):
 
     def _rejected(
         self, refused: Refused
-    ) -> beam.pvalue.TaggedOutput[str, RejectedItem]:
+    ) -> beam.pvalue.TaggedOutput[Literal["rejected"], RejectedItem]:
         if self._options.on_reject == "fail":
             raise JobStoppedError(
                 f"route {self._route.name}: an item was rejected after "
