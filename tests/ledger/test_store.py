@@ -1,8 +1,13 @@
 """The contract of the ledger's store: one suite, every store."""
 
+import contextlib
+import json
 import multiprocessing
 import os
 import pickle
+import random
+import socket
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,13 +15,24 @@ from pathlib import Path
 import pytest
 
 from pipelines.demo.engines import Engine
-from tests.support.engines import unique_name
-from transforms.dynamodb.errors import UserError
+from tests.support.engines import make_table, unique_name
+from transforms.dynamodb.client import DynamoDBClient
+from transforms.dynamodb.errors import ConnectionLostError, UserError
+from transforms.dynamodb.event_loop import worker_loop
 from transforms.dynamodb.tables import TableRef
+from transforms.dynamodb.transport import (
+    Response,
+    Transport,
+    TransportConfig,
+    make_transport,
+)
+from transforms.ledger import dynamodb_store
 from transforms.ledger.dynamodb_store import DynamoDBStore
+from transforms.ledger.errors import LedgerError, LedgerUnreachableError
 from transforms.ledger.location import LedgerLocation, open_store
 from transforms.ledger.sqlite_store import SQLiteStore
 from transforms.ledger.store import Check, Delete, LedgerStore, Put, Row
+from transforms.throttle.clock import HeldClock, SystemClock
 
 REGION = "eu-west-1"
 pytestmark = pytest.mark.usefixtures("engine_credentials")
@@ -216,3 +232,109 @@ def test_a_ledgers_text_reads_back(tmp_path):
 def test_a_ledger_of_no_known_form_is_refused(text):
     with pytest.raises(UserError, match="write sqlite:PATH, dynamodb:TABLE"):
         LedgerLocation.parse(text, TableRef("birds", "eu-west-1"))
+
+
+def test_a_ledger_file_that_cannot_be_made_is_the_users_mistake(tmp_path):
+    missing = SQLiteStore(tmp_path / "missing" / "ledger.sqlite")
+    with pytest.raises(UserError, match="cannot write the run's ledger"):
+        missing.prepare()
+    with pytest.raises(LedgerError, match="local disk, writable"):
+        missing.get("leases", "w1")
+
+
+def test_a_file_that_is_no_ledger_is_the_users_mistake(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, " * 100)
+    with pytest.raises(UserError, match="file is not a database"):
+        SQLiteStore(path).prepare()
+
+
+def test_a_file_locked_for_longer_than_the_timeout_is_unreachable(tmp_path):
+    store = SQLiteStore(tmp_path / "ledger.sqlite", busy_timeout_seconds=0.05)
+    store.prepare()
+    other = sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)
+    with contextlib.closing(other):
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerUnreachableError, match="locked by another process"):
+            store.put_many([a_row("w1")])
+        other.execute("ROLLBACK")
+    store.put_many([a_row("w1")])  # and is used again when it answers
+
+
+def test_expired_rows_are_forgotten_when_the_next_run_prepares(tmp_path):
+    store = SQLiteStore(tmp_path / "ledger.sqlite", clock=HeldClock(wall_seconds=100))
+    store.put_many([Row("runs", "old", 1, b"", 99), Row("runs", "kept", 1, b"", 101)])
+    store.prepare()
+    assert [row.sort for row in store.rows("runs")] == ["kept"]
+
+
+def test_a_table_that_is_no_ledger_is_the_users_mistake(engine):
+    name = make_table(engine, REGION, unique_name(), "id")
+    table = TableRef(name, REGION, endpoint_url=engine.endpoint_url(REGION))
+    with pytest.raises(UserError, match="its keys are not p and s"):
+        DynamoDBStore(table).prepare()
+
+
+def test_a_ledger_nobody_answers_for_is_unreachable():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, not listening
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        table = TableRef("ledger", REGION, endpoint_url=url)
+        store = DynamoDBStore(table, timeout_seconds=0.2)
+        with pytest.raises(LedgerUnreachableError, match="was given up"):
+            store.get("leases", "w1")
+
+
+class ReplyLost:
+    """A transport that applies the first write and loses its answer."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport, self._lost = transport, False
+
+    async def send(self, operation: str, body: bytes) -> Response:
+        response = await self._transport.send(operation, body)
+        if operation in {"PutItem", "TransactWriteItems"} and not self._lost:
+            self._lost = True
+            raise ConnectionLostError("lost on its way")
+        return response
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+def test_a_commit_whose_answer_was_lost_is_known_for_its_own(engine, monkeypatch):
+    url = engine.endpoint_url(REGION)
+    table = TableRef(unique_name("l"), REGION, endpoint_url=url)
+    store = DynamoDBStore(table)
+    store.prepare()
+
+    def losing(table: TableRef, config: TransportConfig) -> DynamoDBClient:
+        transport = ReplyLost(make_transport(table, config))
+        rng = random.Random(1)
+        return DynamoDBClient(table, transport, clock=SystemClock(), rng=rng)
+
+    for writes in ([Put(a_row("w1"), None)], [Put(a_row("w2"), None), Put(a_row("c"))]):
+        client = losing(table, TransportConfig())
+        monkeypatch.setattr(dynamodb_store, "client_for", lambda *_, one=client: one)
+        assert store.commit(writes)
+        assert not store.commit([Put(a_row(writes[0].row.sort), None)])
+        worker_loop().run(client.aclose())
+
+
+class Denied:
+    """A transport to a service that allows nothing."""
+
+    async def send(self, operation: str, body: bytes) -> Response:
+        text = {"__type": "AccessDeniedException", "message": "not authorized"}
+        return Response(400, json.dumps(text).encode(), {})
+
+    async def aclose(self) -> None:
+        pass
+
+
+def test_missing_rights_are_the_users_mistake_and_name_them(monkeypatch):
+    table = TableRef("ledger", REGION)
+    client = DynamoDBClient(table, Denied(), clock=SystemClock(), rng=random.Random(1))
+    monkeypatch.setattr(dynamodb_store, "client_for", lambda *_: client)
+    with pytest.raises(UserError, match=r"allow dynamodb:DescribeTable.*PutItem"):
+        DynamoDBStore(table).prepare()
