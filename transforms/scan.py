@@ -3,9 +3,10 @@
     ScanSpec --DescribeTable--> PlannedScan --split--> restrictions of segments
              --Scan, segments interleaved--> Page --opened in batches--> Item
 
-Everything that a worker needs travels in the `ScanSpec`; nothing is asked of AWS
-before the pipeline runs. The initial split carries the parallelism, because Flink,
-Spark and Beam's local runner never split a running restriction.
+Everything that a worker needs travels in the `ScanSpec`, which may be a value of the
+run; nothing is asked of AWS before the pipeline runs. The initial split carries the
+parallelism, because Flink, Spark and Beam's local runner never split a running
+restriction.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ from transforms.dynamodb.transport import TransportConfig
 from transforms.items import Item, OpenPages, Origin, Page
 from transforms.limits import limiter_for
 from transforms.run_context import RunContext
+from transforms.run_values import Given, RunValue
 from transforms.scan_restriction import (
     MAX_SEGMENTS,
     PageClaim,
@@ -50,7 +52,7 @@ from transforms.tally import Tally
 from transforms.throttle.clock import SystemClock
 from transforms.throttle.rate import Rate
 
-__all__ = ["ReadFromDynamoDB", "ScanPages", "claimed_pages", "describe"]
+__all__ = ["ReadFromDynamoDB", "ScanPages", "ScanTable", "claimed_pages", "describe"]
 
 # One page of each segment on its way while another is being worked on.
 _PAGES_PER_SEGMENT = 2
@@ -149,11 +151,29 @@ class ReadFromDynamoDB(beam.PTransform[PBegin, beam.PCollection[Item]]):
 
     def expand(self, pbegin: PBegin) -> beam.PCollection[Item]:
         """Returns the items of the table."""
+        items: beam.PCollection[Item] = pbegin | ScanTable(Given(self.spec))
+        return items
+
+
+class ScanTable(beam.PTransform[PBegin, beam.PCollection[Item]]):
+    """The same, of a scan that may be told when the pipeline runs.
+
+    Args:
+        spec: the scan. What `ReadFromDynamoDB` would check, its maker has checked.
+    """
+
+    def __init__(self, spec: RunValue[ScanSpec]) -> None:
+        super().__init__()
+        self._spec = spec
+
+    def expand(self, pbegin: PBegin) -> beam.PCollection[Item]:
+        """Returns the items of the table."""
         items: beam.PCollection[Item] = (
             pbegin
-            | "Scan" >> beam.Create([self.spec])
+            | "Scan" >> beam.Create([None])
+            | "Ask the run what to read" >> beam.Map(_told, self._spec)
             | "Describe the table" >> beam.Map(describe)
-            | "Read pages" >> beam.ParDo(ScanPages(self.spec.run))
+            | "Read pages" >> beam.ParDo(ScanPages(self._spec))
             | "Open pages" >> beam.ParDo(OpenPages())  # type: ignore[no-untyped-call]
         )
         return items
@@ -167,6 +187,12 @@ def _check_between(name: str, value: int | None, most: int) -> None:
 # --- The DoFns ---------------------------------------------------------------
 
 
+def _told(_: None, spec: Any) -> ScanSpec:
+    """Reads a RunValue[ScanSpec]; Beam's own type checks know no protocols."""
+    told: ScanSpec = spec.get()
+    return told
+
+
 def describe(spec: ScanSpec) -> PlannedScan:
     """Completes a scan by asking its table what it is."""
     client = client_for(spec.table, spec.transport)
@@ -176,13 +202,13 @@ def describe(spec: ScanSpec) -> PlannedScan:
 class ScanPages(beam.DoFn, beam.RestrictionProvider):
     """Reads restrictions of a scan: a page is one element."""
 
-    def __init__(self, run: RunContext) -> None:
+    def __init__(self, spec: RunValue[ScanSpec]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._run = run
+        self._spec = spec
 
     def setup(self) -> None:
         """Opens the counters of this process."""
-        self._tally = Tally(self._run)
+        self._tally = Tally(self._spec.get().run)
 
     def initial_restriction(self, scan: PlannedScan) -> ScanRestriction:
         """All segments, none of them begun."""

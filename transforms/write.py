@@ -21,10 +21,19 @@ from transforms.items import Item
 from transforms.receipts import OnReject, Receipt, RejectedItem
 from transforms.routes import Filter, Mode, Route, as_condition, check_columns
 from transforms.run_context import RunContext
+from transforms.run_values import Given, RunValue
 from transforms.throttle.rate import Rate
-from transforms.write_dofns import REJECTED, FilterAndMap, WriteItems, WriteOptions
+from transforms.write_dofns import (
+    REJECTED,
+    Branches,
+    FilterAndMap,
+    Program,
+    WriteItems,
+    WriteOptions,
+)
 
 __all__ = [
+    "BranchItems",
     "FilterAndMapItems",
     "WriteRejected",
     "WriteResult",
@@ -103,17 +112,21 @@ class WriteToDynamoDB(
         super().__init__()
         rate = write or Rate.percent(50)
         name = name or table.name.rpartition("/")[2]
-        self._route = Route(name=name, target=table, write=rate, mode=mode)
-        self._options = WriteOptions(
+        route = Route(name=name, target=table, write=rate, mode=mode)
+        options = WriteOptions(
             on_reject=on_reject,
             keys_unique=keys_unique,
             run=run,
             transport=transport or TransportConfig(),
         )
+        self._branches = Branches(
+            shared=Program(run=run), routes=(route,), options=options
+        )
 
     def expand(self, pcoll: beam.PCollection[Item]) -> WriteResult:
         """Returns the receipts and, where asked for, the rejected items."""
-        result: WriteResult = pcoll | _Route(self._route, self._options)
+        on_reject = self._branches.options.on_reject
+        result: WriteResult = pcoll | _Route(Given(self._branches), 0, on_reject)
         return result
 
 
@@ -148,21 +161,55 @@ class WriteToRegions(
     ) -> None:
         super().__init__()
         _check_routes(routes)
-        self._routes = tuple(routes)
         self._shared = FilterAndMapItems(filter=filter, columns=columns, run=run)
-        self._options = WriteOptions(
-            on_reject=on_reject,
-            keys_unique=keys_unique,
-            run=run,
-            transport=transport or TransportConfig(),
+        self._branches = Branches(
+            shared=Program(filter=filter, columns=columns, run=run),
+            routes=tuple(routes),
+            options=WriteOptions(
+                on_reject=on_reject,
+                keys_unique=keys_unique,
+                run=run,
+                transport=transport or TransportConfig(),
+            ),
         )
 
     def expand(self, pcoll: beam.PCollection[Item]) -> dict[str, WriteResult]:
         """Returns each route's outputs by its name."""
         items = pcoll if self._shared.is_identity else pcoll | "Once" >> self._shared
+        branches = self._branches
+        results: dict[str, WriteResult] = items | BranchItems(
+            Given(branches),
+            [route.name for route in branches.routes],
+            branches.options.on_reject,
+        )
+        return results
+
+
+class BranchItems(
+    beam.PTransform[beam.PCollection[Item], Mapping[str, WriteResult]],
+):
+    """The branch alone, of routes that may be told when the pipeline runs.
+
+    Args:
+        branches: the routes; what all of them share is not applied here.
+        labels: a name for each route, in the same order; only they and their number
+            are part of the graph.
+        on_reject: as `WriteToDynamoDB` has it; it decides the outputs.
+    """
+
+    def __init__(
+        self, branches: RunValue[Branches], labels: Sequence[str], on_reject: OnReject
+    ) -> None:
+        super().__init__()
+        self._branches, self._labels = branches, tuple(labels)
+        self._on_reject: OnReject = on_reject
+
+    def expand(self, pcoll: beam.PCollection[Item]) -> dict[str, WriteResult]:
+        """Returns each route's outputs by its label."""
         return {
-            route.name: items | f"Route {route.name}" >> _Route(route, self._options)
-            for route in self._routes
+            label: pcoll
+            | f"Route {label}" >> _Route(self._branches, index, self._on_reject)
+            for index, label in enumerate(self._labels)
         }
 
 
@@ -211,16 +258,16 @@ class FilterAndMapItems(
         super().__init__()
         check_columns(columns, "the shared columns")
         as_condition(filter)
-        self._filter, self._columns, self._run = filter, columns, run
+        self._program = Program(filter=filter, columns=columns, run=run)
 
     @property
     def is_identity(self) -> bool:
         """True when nothing is asked of it."""
-        return self._filter is None and self._columns is None
+        return self._program.filter is None and self._program.columns is None
 
     def expand(self, pcoll: beam.PCollection[Item]) -> beam.PCollection[Item]:
         """Returns the items that the filter keeps, reshaped."""
-        function = FilterAndMap(self._filter, self._columns, self._run)
+        function = FilterAndMap(Given(self._program))
         items: beam.PCollection[Item] = pcoll | beam.ParDo(function)
         return items
 
@@ -268,9 +315,11 @@ def rejected_line(rejected: RejectedItem) -> str:
 class _Route(beam.PTransform[beam.PCollection[Item], WriteResult]):
     """One branch: program, writer, receipts."""
 
-    def __init__(self, route: Route, options: WriteOptions) -> None:
+    def __init__(
+        self, branches: RunValue[Branches], index: int, on_reject: OnReject
+    ) -> None:
         super().__init__()
-        self._route, self._options = route, options
+        self._branches, self._index, self._on_reject = branches, index, on_reject
 
     def expand(self, pcoll: beam.PCollection[Item]) -> WriteResult:
         items = pcoll
@@ -279,9 +328,9 @@ class _Route(beam.PTransform[beam.PCollection[Item], WriteResult]):
             # window than the item's: they are told in the global one.
             items = items | "To the global window" >> beam.WindowInto(GlobalWindows())
         outputs = items | "Write" >> beam.ParDo(
-            WriteItems(self._route, self._options)
+            WriteItems(self._branches, self._index)
         ).with_outputs(REJECTED, main="written")
-        if self._options.on_reject == "fail":
+        if self._on_reject == "fail":
             return WriteResult(outputs.written, None)
         rejected = outputs[REJECTED]
         rejected.element_type = RejectedItem

@@ -21,10 +21,19 @@ from transforms.limits import capacity_units, limiter_for
 from transforms.receipts import OnReject, Receipt, RejectedItem
 from transforms.routes import Filter, ItemProgram, Route
 from transforms.run_context import RunContext
+from transforms.run_values import RunValue
 from transforms.tally import Tally
 from transforms.throttle.clock import SystemClock
 
-__all__ = ["REJECTED", "SHARED", "FilterAndMap", "WriteItems", "WriteOptions"]
+__all__ = [
+    "REJECTED",
+    "SHARED",
+    "Branches",
+    "FilterAndMap",
+    "Program",
+    "WriteItems",
+    "WriteOptions",
+]
 
 REJECTED: Final = "rejected"
 """Tag of the sink's second output."""
@@ -53,22 +62,42 @@ class WriteOptions:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """What is done to all items alike, as it travels.
+
+    Attributes:
+        filter: which items; None keeps every one.
+        columns: source -> target attribute; None keeps all.
+        run: where evaluations are counted while the job runs.
+    """
+
+    filter: Filter | None = None
+    columns: Mapping[str, str] | None = None
+    run: RunContext | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branches:
+    """All that the workers know of a sink: its routes, and what these share."""
+
+    shared: Program
+    routes: tuple[Route, ...]
+    options: WriteOptions
+
+
 class FilterAndMap(beam.DoFn):
     """Applies an `ItemProgram` to batches and counts the filter's evaluations."""
 
-    def __init__(
-        self,
-        item_filter: Filter | None,
-        columns: Mapping[str, str] | None,
-        run: RunContext | None,
-    ) -> None:
+    def __init__(self, program: RunValue[Program]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._filter, self._columns, self._run = item_filter, columns, run
+        self._told = program
 
     def setup(self) -> None:
         """Compiles the program; compiled decoders do not travel."""
-        self._program = ItemProgram(self._filter, self._columns)
-        self._tally = Tally(self._run)
+        told = self._told.get()
+        self._program = ItemProgram(told.filter, told.columns)
+        self._tally = Tally(told.run)
 
     def process_batch(self, batch: ItemBatch) -> Iterator[ItemBatch]:
         """Yields the kept items of the batch, if there are any."""
@@ -105,19 +134,22 @@ class _Submitted:
 
 
 class WriteItems(beam.DoFn):
-    """Feeds batches to a `BatchWriter` and tells what became of them.
+    """Feeds batches of one route to a `BatchWriter` and tells what became of them.
 
     Results may come batches later; a bundle ends only when each of its items is
     written, superseded or rejected (I2).
     """
 
-    def __init__(self, route: Route, options: WriteOptions) -> None:
+    def __init__(self, branches: RunValue[Branches], index: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._route, self._options = route, options
+        self._branches, self._index = branches, index
         self._writer: BatchWriter | None = None
 
     def setup(self) -> None:
         """Opens the route's table: its keys, its capacity, its client."""
+        branches = self._branches.get()
+        self._options = branches.options
+        self._route = branches.routes[self._index]
         route, run = self._route, self._options.run
         self._program = ItemProgram(route.filter, route.columns)
         self._tally = Tally(run)

@@ -12,6 +12,7 @@ from tests.support.collect import collect, collect_and_count
 from tests.support.engines import unique_name
 from transforms.dynamodb.tables import TableRef
 from transforms.items import Item, Page
+from transforms.run_values import Given
 from transforms.scan import ReadFromDynamoDB, ScanPages, describe
 from transforms.throttle.rate import Rate
 
@@ -156,7 +157,7 @@ def test_a_checkpoint_after_every_page_loses_and_repeats_nothing(table):
             pbegin
             | beam.Create([read.spec])
             | beam.Map(describe)
-            | beam.ParDo(ScanAPageAtATime(read.spec.run))
+            | beam.ParDo(ScanAPageAtATime(Given(read.spec)))
             | beam.FlatMap(lambda page: list(page.batch()))
         )
 
