@@ -21,6 +21,7 @@
     └── JobStoppedError            nothing more can be done: stop, resumable
         ├── AccessDeniedError
         ├── ResourceNotFoundError
+        ├── ResourceInUseError         it is there already, or being changed
         ├── CredentialsError           none found, or the service does not know them
         ├── TlsError                   the other end could not be verified
         └── DeadlineError              retried until the deadline
@@ -51,6 +52,7 @@ __all__ = [
     "ItemRejectedError",
     "JobStoppedError",
     "RequestTimeoutError",
+    "ResourceInUseError",
     "ResourceNotFoundError",
     "RetryableError",
     "ServerError",
@@ -168,6 +170,10 @@ class ResourceNotFoundError(JobStoppedError):
     """There is no such table (or index) there, or not yet."""
 
 
+class ResourceInUseError(JobStoppedError):
+    """The table is there already, or something else is changing it."""
+
+
 class CredentialsError(JobStoppedError):
     """No credentials, or the service does not accept them."""
 
@@ -218,6 +224,9 @@ _CREDENTIALS = frozenset(
     }
 )
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+_CONDITIONAL = frozenset(
+    {"ConditionalCheckFailedException", "TransactionCanceledException"}
+)
 _NOT_FOUND = frozenset({"ResourceNotFoundException", "TableNotFoundException"})
 _INVALID = frozenset(
     {
@@ -285,9 +294,26 @@ def _classify(
         return ExpiredCredentialsError(f"{what}: the session token expired ({code})")
     if code in _INVALID or status == _PAYLOAD_TOO_LARGE:
         return _invalid(operation, what, code, said)
+    if code in _CONDITIONAL:
+        return _unfulfilled(what, code, said, reply)
+    return _stopped(operation, what, code, said)
+
+
+def _unfulfilled(
+    what: str, code: str, said: str, reply: dict[str, Any]
+) -> BeamDynamoDBError:
+    """A transaction fails as its worst part does: for good before for now."""
     if code == "ConditionalCheckFailedException":
         return ConditionFailedError(f"{what}: the condition is false", code)
-    return _stopped(operation, what, code, said)
+    parts = reply.get("CancellationReasons") or []
+    codes = {str(part.get("Code", "None")) for part in parts} - {"None"}
+    if codes & {"ValidationError", "ItemCollectionSizeLimitExceeded"}:
+        return ItemRejectedError(f"{what} was refused: {said}; correct the item", code)
+    if "ConditionalCheckFailed" in codes:
+        return ConditionFailedError(f"{what}: a condition is false", code)
+    if codes & {"ThrottlingError", "ProvisionedThroughputExceeded"}:
+        return ThrottledError(f"{what} was throttled: {said}", code)
+    return ServerError(f"{what} met another transaction: {said}")
 
 
 def _invalid(operation: str, what: str, code: str, said: str) -> BeamDynamoDBError:
@@ -307,6 +333,8 @@ def _stopped(operation: str, what: str, code: str, said: str) -> JobStoppedError
         return AccessDeniedError(
             f"{what} was denied: {said}; allow dynamodb:{operation} on the table"
         )
+    if code == "ResourceInUseException":
+        return ResourceInUseError(f"{what}: {said}; wait until it is ACTIVE")
     if code in _NOT_FOUND:
         return ResourceNotFoundError(
             f"{what} found no such table: {said}; check its name, region and account"

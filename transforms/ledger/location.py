@@ -1,0 +1,88 @@
+"""Where a run's ledger is: what ``--ledger`` takes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from transforms.dynamodb.errors import UserError
+from transforms.dynamodb.tables import TableRef
+from transforms.dynamodb.transport import TransportConfig
+from transforms.ledger.dynamodb_store import DynamoDBStore
+from transforms.ledger.sqlite_store import SQLiteStore
+from transforms.ledger.store import LedgerStore
+
+__all__ = ["LedgerLocation", "open_store"]
+
+_FORMS = "write sqlite:PATH, dynamodb:TABLE or dynamodb:REGION/TABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLocation:
+    """A place that every worker of a run finds; a value that pickles.
+
+    Attributes:
+        where: the SQLite file's absolute path, or the DynamoDB table.
+    """
+
+    where: Path | TableRef
+
+    @classmethod
+    def parse(cls, text: str, source: TableRef) -> "LedgerLocation":
+        """Reads ``sqlite:PATH``, ``dynamodb:TABLE`` or ``dynamodb:REGION/TABLE``.
+
+        Args:
+            text: as given to ``--ledger``.
+            source: the table that is read: the ledger is reached with its
+                credentials, at its endpoint if that was given, and, unless the
+                ledger names another, in its region.
+
+        Raises:
+            UserError: none of these forms.
+        """
+        kind, _, rest = text.partition(":")
+        if kind == "sqlite" and rest:
+            return cls(Path(rest).expanduser().absolute())
+        if kind == "dynamodb" and rest:
+            return cls(_table(rest, source))
+        raise UserError(f"cannot read the ledger {text!r}; {_FORMS}")
+
+    @property
+    def serves_hosts(self) -> bool:
+        """True if workers on several hosts can share it."""
+        return isinstance(self.where, TableRef)
+
+    def __str__(self) -> str:
+        """The form that `parse` reads."""
+        if isinstance(self.where, TableRef):
+            return f"dynamodb:{self.where.display}"
+        return f"sqlite:{self.where}"
+
+
+def open_store(
+    location: LedgerLocation,
+    transport: TransportConfig | None = None,
+    *,
+    timeout_seconds: float = 10.0,
+) -> LedgerStore:
+    """Returns the store at a location; reaches for nothing yet.
+
+    Args:
+        location: where the rows are.
+        transport: how to talk to DynamoDB.
+        timeout_seconds: after which a call raises `LedgerUnreachableError`.
+    """
+    if isinstance(location.where, TableRef):
+        return DynamoDBStore(
+            location.where, transport=transport, timeout_seconds=timeout_seconds
+        )
+    return SQLiteStore(location.where, busy_timeout_seconds=timeout_seconds)
+
+
+def _table(text: str, source: TableRef) -> TableRef:
+    name = text if "/" in text or text.startswith("arn:") else f"{source.region}/{text}"
+    return TableRef.parse(
+        name,
+        endpoint_url=source.endpoint_url,
+        profile=source.profile,
+        role_arn=source.role_arn,
+        external_id=source.external_id,
+    )
