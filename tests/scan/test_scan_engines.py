@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.demo.engines import Engine
 from tests.support.collect import collect, collect_and_count
-from tests.support.engines import unique_name
+from tests.support.engines import make_table, unique_name
 from transforms.dynamodb.tables import TableRef
 from transforms.items import Item, Page
 from transforms.run_values import Given
@@ -168,3 +168,18 @@ def test_a_table_that_is_not_there_stops_the_run_with_its_region(engine):
     table = TableRef("no.such.table", REGION, endpoint_url=engine.endpoint_url(REGION))
     with pytest.raises(Exception, match=r"'no.such.table' is not in region eu-west-1"):
         collect(ReadFromDynamoDB(table))
+
+
+def test_items_at_the_end_of_a_full_page_are_scanned_once(engine):
+    """dynoxide 1.2.1 also counts, in ScannedCount, what a page had no room for."""
+    name = make_table(engine, REGION, unique_name("big"), "id")
+    client = engine.dynamodb(REGION)
+    for number in range(120):
+        item = {"id": {"S": str(number)}, "text": {"S": "x" * 20_000}}
+        client.put_item(TableName=name, Item=item)
+    table = TableRef(name, region=REGION, endpoint_url=engine.endpoint_url(REGION))
+    read = ReadFromDynamoDB(table, read=Rate.unlimited(), segments=1)
+    items, counters = collect_and_count(read)
+    assert len({item["id"] for item in items}) == len(items) == 120
+    assert counters["scanned"] == 120
+    assert "scan_filtered" not in counters

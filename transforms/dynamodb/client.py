@@ -149,8 +149,8 @@ class DynamoDBClient:
         self, request: ScanRequest, *, on_throttle: Callable[[], None] | None = None
     ) -> ScanPage:
         """Returns one page; raises as `call` does."""
-        body = request.body()
-        return parse_scan_page(await self.call("Scan", body, on_throttle=on_throttle))
+        body = await self.call("Scan", request.body(), on_throttle=on_throttle)
+        return parse_scan_page(body, filtered=request.filter is not None)
 
     async def aclose(self) -> None:
         """Closes the transport."""

@@ -132,8 +132,14 @@ class _ScanReply(msgspec.Struct):
 _SCAN_REPLY = msgspec.json.Decoder(_ScanReply)
 
 
-def parse_scan_page(body: bytes) -> ScanPage:
+def parse_scan_page(body: bytes, *, filtered: bool = True) -> ScanPage:
     """Returns the page that a Scan's 200 body holds.
+
+    Args:
+        body: of the reply.
+        filtered: whether the request had a filter. Without one ScannedCount is
+            Count (API_Scan); an engine that also counts the item that a page had no
+            room for would have it scanned twice.
 
     Raises:
         JobStoppedError: the body is no such JSON.
@@ -147,7 +153,7 @@ def parse_scan_page(body: bytes) -> ScanPage:
     return ScanPage(
         reply.Items,
         reply.Count,
-        reply.ScannedCount,
+        reply.ScannedCount if filtered else reply.Count,
         None if last_key == b"null" else last_key,
         NOTHING if consumed is None else ConsumedCapacity.from_wire((consumed,)),
     )
