@@ -4,8 +4,10 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 
 from pipelines.commands import COMMANDS
 
@@ -63,3 +65,29 @@ def test_documented_make_targets_exist():
         for target in MAKE.findall(document.read_text(encoding="utf-8"))
     }
     assert said <= targets
+
+
+def test_the_pipeline_of_the_readme_can_be_built():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    opening = "with beam.Pipeline() as pipeline:"
+    assert opening in code
+    # Built, and not run: its tables are nobody's.
+    names: dict[str, Any] = {}
+    exec(code.replace(opening, "pipeline = beam.Pipeline()\nif True:"), names)
+    steps: set[str] = set()
+    names["pipeline"].visit(Steps(steps))
+    assert {"Scan Ireland", "Only late ones", "To the US"} <= steps
+
+
+class Steps(PipelineVisitor):
+    """Notes the labels of a pipeline's outermost steps."""
+
+    def __init__(self, labels: set[str]) -> None:
+        self._labels = labels
+
+    def enter_composite_transform(self, transform_node: AppliedPTransform) -> None:
+        self._labels.add(transform_node.full_label)
+
+    def visit_transform(self, transform_node: AppliedPTransform) -> None:
+        self._labels.add(transform_node.full_label)
