@@ -5,44 +5,30 @@
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from pipelines import conversions as convert
 from pipelines.conversions import Columns
 from pipelines.flags import flag
-from pipelines.run_options import RUN_GROUP, RunOptions
+from pipelines.run_options import RUN_GROUP
+from pipelines.source_options import TABLE, SourceOptions, chosen_rate
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.tables import TableRef
 from transforms.routes import Route
 from transforms.throttle.rate import Rate
 
-__all__ = ["CopyOptions", "RouteOptions"]
+__all__ = ["CopyOptions", "RouteOptions", "routes_of"]
 
-_SOURCE = "What to read"
 _ITEMS = "What to keep, for all targets (before the first --to)"
 _TARGET = "Where to write (each --to begins a target; what follows it is its own)"
 
-_DEFAULT_PERCENT = 50.0
-_TABLE = "REGION/TABLE"
-_PERCENT = (
-    "percent of the table's capacity: of its provisioned units, or on demand of its "
-    "maximum or warm throughput. Above 0, up to 150"
-)
 _COLUMNS = (
     "attributes to keep, as A,B; A:B writes A under the name B; * is every one. A "
     "name with a comma or colon in it needs the job file's mapping"
 )
 _FILTER = "keep the items for which this is true, in DynamoDB's condition grammar"
-
-
-def _rate(percent: Rate | None, units: Rate | None, side: str) -> Rate:
-    if percent and units:
-        raise UserError(
-            f"--{side}-percent {percent} and --{side}-units {units} both give the "
-            "rate; keep one"
-        )
-    return percent or units or Rate.percent(_DEFAULT_PERCENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +39,7 @@ class RouteOptions:
         metadata=flag(
             _TARGET,
             "a table to write to. Repeat it for more: the source is read once",
-            metavar=_TABLE,
+            metavar=TABLE,
             convert=convert.text,
         )
     )
@@ -142,7 +128,7 @@ class RouteOptions:
     @property
     def write(self) -> Rate:
         """The rate to write at."""
-        return _rate(self.write_percent, self.write_units, "write")
+        return chosen_rate(self.write_percent, self.write_units, "write")
 
     def table(self, endpoint: str | None) -> TableRef:
         """Returns the table; ``endpoint`` is that of all tables, if one was said."""
@@ -157,94 +143,9 @@ class RouteOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CopyOptions(RunOptions):
+class CopyOptions(SourceOptions):
     """Everything that ``beam-dynamodb copy`` takes, checked word by word."""
 
-    source: str = field(
-        metadata=flag(
-            _SOURCE, "the table to read", metavar=_TABLE, convert=convert.text
-        )
-    )
-    source_endpoint: str | None = field(
-        default=None,
-        metadata=flag(_SOURCE, "service URL", metavar="URL", convert=convert.text),
-    )
-    source_profile: str | None = field(
-        default=None,
-        metadata=flag(_SOURCE, "AWS profile", metavar="NAME", convert=convert.text),
-    )
-    source_role: str | None = field(
-        default=None,
-        metadata=flag(_SOURCE, "role to assume", metavar="ARN", convert=convert.text),
-    )
-    source_external_id: str | None = field(
-        default=None,
-        metadata=flag(
-            _SOURCE, "the role's external id", metavar="ID", convert=convert.text
-        ),
-    )
-    source_account: str | None = field(
-        default=None,
-        metadata=flag(
-            _SOURCE,
-            "the table's account, if not the caller's",
-            metavar="ID",
-            convert=convert.account,
-        ),
-    )
-    read_percent: Rate | None = field(
-        default=None,
-        metadata=flag(
-            _SOURCE,
-            f"{_PERCENT}; 50 by default",
-            metavar="P",
-            convert=convert.percent,
-        ),
-    )
-    read_units: Rate | None = field(
-        default=None,
-        metadata=flag(
-            _SOURCE,
-            "read capacity units a second, or 'unlimited'",
-            metavar="U",
-            convert=convert.units,
-        ),
-    )
-    segments: int | None = field(
-        default=None,
-        metadata=flag(
-            _SOURCE,
-            "parallel scan segments, 1 to 1,000,000; chosen from the size by default",
-            metavar="N",
-            convert=convert.whole_number(1, 1_000_000, "segments"),
-        ),
-    )
-    consistent: bool = field(
-        default=False,
-        metadata=flag(
-            _SOURCE,
-            "strongly consistent reads, at twice the units",
-            convert=convert.switch,
-        ),
-    )
-    index: str | None = field(
-        default=None,
-        metadata=flag(
-            _SOURCE,
-            "read this index of the table instead",
-            metavar="NAME",
-            convert=convert.text,
-        ),
-    )
-    page_limit: int | None = field(
-        default=None,
-        metadata=flag(
-            _SOURCE,
-            "items a page at most; 1 MB by default",
-            metavar="N",
-            convert=convert.whole_number(1, 1_000_000, "items"),
-        ),
-    )
     filter: str | None = field(
         default=None,
         metadata=flag(
@@ -257,15 +158,6 @@ class CopyOptions(RunOptions):
     columns: Columns | None = field(
         default=None,
         metadata=flag(_ITEMS, _COLUMNS, metavar="A,B:C", convert=convert.columns),
-    )
-    endpoint: str | None = field(
-        default=None,
-        metadata=flag(
-            _ITEMS,
-            "service URL of every table that names none of its own",
-            metavar="URL",
-            convert=convert.text,
-        ),
     )
     on_reject: Literal["collect", "fail"] = field(
         default="collect",
@@ -285,31 +177,27 @@ class CopyOptions(RunOptions):
             raise UserError("--to is missing: name a table to write to")
         _ = self.read, [target.write for target in self.targets]
 
-    @property
-    def read(self) -> Rate:
-        """The rate to read at."""
-        return _rate(self.read_percent, self.read_units, "read")
-
-    @property
-    def source_table(self) -> TableRef:
-        """The table to read."""
-        return TableRef.parse(
-            self.source,
-            endpoint_url=self.source_endpoint or self.endpoint,
-            profile=self.source_profile,
-            role_arn=self.source_role,
-            external_id=self.source_external_id,
-            account=self.source_account,
-        )
-
     def routes(self) -> list[Route]:
         """Returns a route a target, in the order said."""
-        tables = [target.table(self.endpoint) for target in self.targets]
-        regions = Counter(table.region for table in tables)
-        return [
-            _route(target, table, _default_name(table, regions))
-            for target, table in zip(self.targets, tables, strict=True)
-        ]
+        return routes_of(self.targets, self.endpoint)
+
+
+def routes_of(targets: Sequence[RouteOptions], endpoint: str | None) -> list[Route]:
+    """Returns a route a target, in the order said.
+
+    Args:
+        targets: as they were said.
+        endpoint: of the targets that name none of their own.
+
+    Raises:
+        UserError: a target that cannot be one, with its name.
+    """
+    tables = [target.table(endpoint) for target in targets]
+    regions = Counter(table.region for table in tables)
+    return [
+        _route(target, table, _default_name(table, regions))
+        for target, table in zip(targets, tables, strict=True)
+    ]
 
 
 def _route(target: RouteOptions, table: TableRef, default_name: str) -> Route:
