@@ -80,7 +80,7 @@ def _copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
     if options.dry_run:
         print("dry run: nothing was written")
         return ExitCode.DONE
-    started = start_run(options, beam_options)
+    started = start_run(options, beam_options, request.source)
     options = replace(options, run_dir=str(started.directory.path))
     pipeline = started.pipeline()
     copy_tables.build(pipeline, options, plan, started.context)

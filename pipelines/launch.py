@@ -8,10 +8,12 @@ What a command does before and after is its own: see ``copy_command``.
 """
 
 import logging
+import math
 import random
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -30,12 +32,20 @@ from pipelines.job import run_watched
 from pipelines.run_directory import RunDirectory, make_run_id
 from pipelines.run_options import RunOptions
 from transforms.dynamodb.errors import UserError
+from transforms.dynamodb.tables import TableRef
+from transforms.dynamodb.transport import TransportConfig
+from transforms.ledger.errors import LedgerUnreachableError
+from transforms.ledger.location import LedgerLocation, open_store
 from transforms.ledger.progress import read_progress
+from transforms.ledger.store import RUNS, LedgerStore, Row
 from transforms.metrics import counters_of
 from transforms.run_context import RunContext
 from transforms.throttle.clock import SystemClock
 
 __all__ = ["ExitCode", "Run", "check_runner", "debugging", "start_run"]
+
+
+_PAID_READ_SECONDS = 5.0  # where every read of the progress costs read units
 
 
 class ExitCode(IntEnum):
@@ -109,29 +119,87 @@ class Run:
             JobStoppedError: the job failed.
             KeyboardInterrupt: somebody stopped it.
         """
-        ledger = self.directory.ledger
-        result = run_watched(pipeline, lambda: show(read_progress(ledger)))
+        ledger = self.context.ledger
+        if ledger is None:
+            return counters_of(run_watched(pipeline, lambda: show({})))
+        reader = _ProgressReader(open_store(ledger), self.context.run_id)
+        interval = _PAID_READ_SECONDS if ledger.serves_hosts else 0.0
+        result = run_watched(pipeline, lambda: show(reader.read(interval)))
         return counters_of(result)
 
 
-def start_run(options: RunOptions, beam_options: PipelineOptions) -> Run:
-    """Makes the run directory and says where it is.
+class _ProgressReader:
+    """Reads the progress, no more often than told; keeps what it read last."""
+
+    def __init__(self, store: LedgerStore, run_id: str) -> None:
+        self._store, self._run_id = store, run_id
+        self._clock = SystemClock()
+        self._read_at = -math.inf
+        self._counts: Mapping[str, int] = {}
+
+    def read(self, interval_seconds: float) -> Mapping[str, int]:
+        """Returns the counts, old ones while the ledger does not answer."""
+        now = self._clock.monotonic()
+        if now - self._read_at >= interval_seconds:
+            self._read_at = now
+            with suppress(LedgerUnreachableError):
+                self._counts = read_progress(self._store, self._run_id)
+        return self._counts
+
+
+def start_run(
+    options: RunOptions,
+    beam_options: PipelineOptions,
+    source: TableRef | None = None,
+) -> Run:
+    """Makes the run directory and says where it is; makes the ledger.
+
+    Args:
+        options: may name the directory and the ledger.
+        beam_options: tell where the workers run.
+        source: the table that is read: a DynamoDB ledger is in its region if no
+            other is named, and used with its credentials.
 
     Raises:
-        UserError: the directory cannot be made, or has an earlier run's ledger.
+        UserError: the directory cannot be made, or has an earlier run's ledger; or
+            the ledger can't be used, or not by those workers.
     """
     if is_local(beam_options) and not options.debug:
         _quieten(beam_options)
     run_id = make_run_id(SystemClock().wall(), random.SystemRandom())
+    chosen = options.ledger and LedgerLocation.parse(options.ledger, source)
     directory = RunDirectory.create(options.run_dir, run_id)
     print(f"run {run_id} in {directory.path}", flush=True)
-    shares_files = _shares_files(beam_options)
+    ledger = _choose_ledger(chosen or None, directory, beam_options)
+    if ledger is not None:
+        store = open_store(ledger, TransportConfig(kind=options.transport))
+        store.prepare()
+        store.put_many([Row(RUNS, run_id, 1, b"")])
     context = RunContext(
-        run_id=run_id,
-        progress_path=str(directory.ledger) if shares_files else None,
-        workers=options.workers or 1,
+        run_id=run_id, ledger=ledger, workers=options.workers or 1
     )
     return Run(beam_options, directory, context)
+
+
+def _choose_ledger(
+    chosen: LedgerLocation | None,
+    directory: RunDirectory,
+    beam_options: PipelineOptions,
+) -> LedgerLocation | None:
+    if not _shares_files(beam_options):
+        if chosen is None:
+            print(
+                "no --ledger: each worker keeps to an even share of every rate, and "
+                "the share of a worker that is idle or gone is not used",
+                file=sys.stderr,
+            )
+        elif not chosen.serves_hosts:
+            raise UserError(
+                f"--ledger {chosen} serves the processes of one host, and this "
+                "runner's workers may be on others; give dynamodb:REGION/TABLE"
+            )
+        return chosen
+    return chosen or LedgerLocation.in_directory(directory.path)
 
 
 def _quieten(beam_options: PipelineOptions) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from transforms.dynamodb.errors import UserError
+from transforms.ledger.location import LEDGER_FILE_NAME
 
 __all__ = ["RunDirectory", "make_run_id"]
 
@@ -57,8 +58,8 @@ class RunDirectory:
 
     @property
     def ledger(self) -> Path:
-        """The file that the workers report their progress to."""
-        return self.path / "ledger.sqlite"
+        """The run's own ledger, where ``--ledger`` names no other."""
+        return self.path / LEDGER_FILE_NAME
 
     @property
     def rejected(self) -> Path:

@@ -36,6 +36,18 @@ class RunOptions:
             convert=convert.text,
         ),
     )
+    ledger: str | None = field(
+        default=None,
+        metadata=flag(
+            RUN_GROUP,
+            "where the workers share rates and report: sqlite:PATH (a local disk) for "
+            "those of one host, dynamodb:TABLE or dynamodb:REGION/TABLE (made on "
+            "demand) for a cluster's; by default a file in the run directory where "
+            "the workers run on this host, and none elsewhere",
+            metavar="WHERE",
+            convert=convert.text,
+        ),
+    )
     transport: Literal["auto", "wire", "botocore"] = field(
         default="auto",
         metadata=flag(

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from transforms.ledger.location import LedgerLocation
+
 __all__ = ["RunContext"]
 
 
@@ -11,15 +13,14 @@ class RunContext:
 
     Attributes:
         run_id: names the run in logs, files and progress rows.
-        progress_path: the run's ledger, a SQLite file that every worker of this
-            host can write; None where no such file is shared, and then nothing
-            is recorded.
-        workers: worker processes that share each table's rate, 1 or more. A
-            worker spends at most ``rate / workers``.
+        ledger: where the workers share rates and report what they did; None where
+            no such place is shared, and then nothing is recorded and a worker
+            spends at most ``rate / workers``.
+        workers: worker processes that share each table's rate, 1 or more.
     """
 
     run_id: str
-    progress_path: str | None = None
+    ledger: LedgerLocation | None = None
     workers: int = 1
 
     def __post_init__(self) -> None:

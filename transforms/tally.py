@@ -15,7 +15,7 @@ class Tally:
     """
 
     def __init__(self, run: RunContext | None) -> None:
-        self._path = run.progress_path if run else None
+        self._run = run if run and run.ledger else None
         self._writer: ProgressWriter | None = None
         self._fractions: dict[str, WholeUnits] = {}
 
@@ -24,9 +24,10 @@ class Tally:
         if not amount:
             return
         metric.counter(owner).inc(amount)
-        if self._path is not None:
+        if self._run is not None and self._run.ledger is not None:
             if self._writer is None:
-                self._writer = progress_writer_for(self._path)
+                run_id = self._run.run_id
+                self._writer = progress_writer_for(self._run.ledger, run_id)
             self._writer.add(metric.name_of(owner), amount)
 
     def add_units(

@@ -26,7 +26,9 @@ from pipelines.demo.verify import (
     expected_snapshot,
     read_snapshot,
 )
-from transforms.ledger.progress import LEDGER_FILE_NAME, read_progress
+from transforms.ledger.location import LedgerLocation, open_store
+from transforms.ledger.progress import read_progress
+from transforms.ledger.store import RUNS
 from transforms.metrics import FILTER_EVALUATIONS, SCANNED
 
 __all__ = ["CopyFailedError", "demonstrate"]
@@ -109,7 +111,8 @@ def _run(copy: Copy, place: int, engine: Engine, run_dir: Path) -> Run:
     code = commands.run([word for line in lines for word in line])
     if code:
         raise CopyFailedError(f"copy {place} ended with exit code {int(code)}")
-    counts = read_progress(run_dir / LEDGER_FILE_NAME)
+    ledger = open_store(LedgerLocation.in_directory(run_dir))
+    counts = read_progress(ledger, ledger.rows(RUNS)[-1].sort)
     return Run(copy, counts, time.monotonic() - began)
 
 

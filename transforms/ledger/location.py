@@ -10,7 +10,10 @@ from transforms.ledger.dynamodb_store import DynamoDBStore
 from transforms.ledger.sqlite_store import SQLiteStore
 from transforms.ledger.store import LedgerStore
 
-__all__ = ["LedgerLocation", "open_store"]
+__all__ = ["LEDGER_FILE_NAME", "LedgerLocation", "open_store"]
+
+LEDGER_FILE_NAME = "ledger.sqlite"
+"""Of a run's own ledger, in its run directory."""
 
 _FORMS = "write sqlite:PATH, dynamodb:TABLE or dynamodb:REGION/TABLE"
 
@@ -26,14 +29,15 @@ class LedgerLocation:
     where: Path | TableRef
 
     @classmethod
-    def parse(cls, text: str, source: TableRef) -> "LedgerLocation":
+    def parse(cls, text: str, source: TableRef | None = None) -> "LedgerLocation":
         """Reads ``sqlite:PATH``, ``dynamodb:TABLE`` or ``dynamodb:REGION/TABLE``.
 
         Args:
             text: as given to ``--ledger``.
             source: the table that is read: the ledger is reached with its
                 credentials, at its endpoint if that was given, and, unless the
-                ledger names another, in its region.
+                ledger names another, in its region. Without one, the region must be
+                named.
 
         Raises:
             UserError: none of these forms.
@@ -44,6 +48,11 @@ class LedgerLocation:
         if kind == "dynamodb" and rest:
             return cls(_table(rest, source))
         raise UserError(f"cannot read the ledger {text!r}; {_FORMS}")
+
+    @classmethod
+    def in_directory(cls, directory: Path) -> "LedgerLocation":
+        """A run's own ledger, for the processes of this host."""
+        return cls((directory / LEDGER_FILE_NAME).absolute())
 
     @property
     def serves_hosts(self) -> bool:
@@ -77,7 +86,9 @@ def open_store(
     return SQLiteStore(location.where, busy_timeout_seconds=timeout_seconds)
 
 
-def _table(text: str, source: TableRef) -> TableRef:
+def _table(text: str, source: TableRef | None) -> TableRef:
+    if source is None:
+        return TableRef.parse(text)
     name = text if "/" in text or text.startswith("arn:") else f"{source.region}/{text}"
     return TableRef.parse(
         name,

@@ -1,54 +1,33 @@
 """Progress of a run: totals that every worker process writes and the launcher sums.
 
-    worker: ProgressWriter.add -> memory -> its own rows in ledger.sqlite, now and then
+    worker: ProgressWriter.add -> memory -> its own row of the ledger, now and then
     launcher: read_progress -> {name: sum over workers}
 
-A worker overwrites its rows with its totals and never increments them, so a
-write that failed or was made twice leaves no wrong figure. A connection lives for
-one write: none is held across threads, forks or pickling.
+A worker overwrites its row with its totals and never increments them, so a write
+that failed or was made twice leaves no wrong figure.
 """
 
-import contextlib
+import logging
 import os
 import socket
-import sqlite3
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-from typing import NoReturn
 
-from transforms.dynamodb.errors import JobStoppedError
+import msgspec
+
+from transforms.ledger.errors import LedgerUnreachableError
+from transforms.ledger.location import LedgerLocation, open_store
+from transforms.ledger.store import LedgerStore, Row
 from transforms.throttle.clock import Clock, SystemClock
 
-__all__ = [
-    "LEDGER_FILE_NAME",
-    "LedgerError",
-    "ProgressWriter",
-    "progress_writer_for",
-    "read_progress",
-]
+__all__ = ["ProgressWriter", "new_worker_id", "progress_writer_for", "read_progress"]
 
-LEDGER_FILE_NAME = "ledger.sqlite"
+_LOGGER = logging.getLogger(__name__)
 
 _FLUSH_INTERVAL_SECONDS = 0.5
-_BUSY_TIMEOUT_SECONDS = 10.0
-_CREATE = """
-    CREATE TABLE IF NOT EXISTS progress (
-        worker TEXT NOT NULL,
-        name TEXT NOT NULL,
-        amount INTEGER NOT NULL,
-        PRIMARY KEY (worker, name)
-    ) WITHOUT ROWID
-"""
-_WRITE = "INSERT OR REPLACE INTO progress (worker, name, amount) VALUES (?, ?, ?)"
-_SUM = "SELECT name, SUM(amount) FROM progress GROUP BY name ORDER BY name"
-_HAS_TABLE = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
-
-
-class LedgerError(JobStoppedError):
-    """The run's ledger file cannot be written or read."""
+_PAID_FLUSH_INTERVAL_SECONDS = 5.0  # where every write costs a write unit
+_KEPT_SECONDS = 30 * 24 * 3600  # nobody asks for a run's progress a month later
 
 
 class ProgressWriter:
@@ -58,101 +37,120 @@ class ProgressWriter:
     """
 
     def __init__(
-        self, path: str | Path | None, worker_id: str, *, clock: Clock | None = None
+        self,
+        store: LedgerStore,
+        run_id: str,
+        worker_id: str,
+        *,
+        flush_interval_seconds: float = _FLUSH_INTERVAL_SECONDS,
+        clock: Clock | None = None,
     ) -> None:
-        """Makes the ledger file, if it is not there.
+        """Writes nothing yet.
 
         Args:
-            path: the run's ledger file; its directory must exist. None keeps
-                nothing at all.
-            worker_id: names this writer's rows. Must be this writer's alone for
+            store: the run's ledger.
+            run_id: the run that is counted.
+            worker_id: names this writer's row. Must be this writer's alone for
                 the whole run: two writers of one id overwrite each other.
+            flush_interval_seconds: `add` writes no more often than this.
             clock: spaces the writes.
-
-        Raises:
-            LedgerError: the file cannot be made or written.
         """
-        self._path = None if path is None else Path(path)
-        self._worker_id = worker_id
+        self._store = store
+        self._key = _partition(run_id), worker_id
         self._clock = clock or SystemClock()
+        self._interval_seconds = flush_interval_seconds
         self._totals: Counter[str] = Counter()
         self._written: dict[str, int] = {}
         self._flushed_at = self._clock.monotonic()
         self._counting = threading.Lock()  # for memory: never held during a write
-        self._writing = threading.Lock()  # totals reach the file in order
-        if self._path is not None:
-            _create(self._path)
+        self._writing = threading.Lock()  # totals reach the ledger in order
+        self._failures = 0
 
     def add(self, name: str, amount: int) -> None:
-        """Adds to a total; writes all totals if half a second has passed.
+        """Adds to a total; writes all totals if they are due.
 
         Raises:
             LedgerError: as `flush`. The amount is kept and is in the next write.
         """
-        if self._path is None:
-            return
         with self._counting:
             self._totals[name] += amount
             now = self._clock.monotonic()
-            due = now - self._flushed_at >= _FLUSH_INTERVAL_SECONDS
+            due = now - self._flushed_at >= self._interval_seconds
             if due:
                 self._flushed_at = now  # the other threads need not
         if due:
             self.flush()
 
     def flush(self) -> None:
-        """Writes the totals that changed, if any: at a bundle's end, and on close.
+        """Writes the totals, if any changed: at a bundle's end, and on close.
+
+        A ledger that is out of reach is no reason to stop: the totals are in the
+        next write.
 
         Raises:
-            LedgerError: the file cannot be written. Nothing is lost: the next
+            LedgerError: the ledger cannot be written. Nothing is lost: the next
                 flush writes the totals again.
         """
-        if self._path is None:
-            return
         with self._writing:
             with self._counting:
-                changed = dict(self._totals.items() - self._written.items())
-            if changed:
-                _write(self._path, self._worker_id, changed)
-                self._written.update(changed)
+                totals = dict(self._totals)
+            if totals == self._written:
+                return
+            expires_at = int(self._clock.wall()) + _KEPT_SECONDS
+            data = msgspec.msgpack.encode(totals)
+            row = Row(*self._key, 1, data, expires_at)
+            try:
+                self._store.put_many([row])
+            except LedgerUnreachableError as error:
+                self._failures += 1
+                if self._failures.bit_count() == 1:  # 1, 2, 4, 8 …
+                    _LOGGER.warning("progress is not shown for now: %s", error)
+                return
+            self._written = totals
 
     def close(self) -> None:
         """Writes what is left. The writer may still be used."""
         self.flush()
 
-
-def read_progress(path: str | Path) -> dict[str, int]:
-    """Returns the totals by name, summed over all workers.
-
-    Empty while no worker has made the file.
-
-    Raises:
-        LedgerError: the file is there and is no ledger, or cannot be read.
-    """
-    path = Path(path)
-    if not path.exists():
-        return {}
-    try:
-        with _connect(path) as connection:
-            if not connection.execute(_HAS_TABLE, ("progress",)).fetchone()[0]:
-                return {}
-            return dict(connection.execute(_SUM).fetchall())
-    except sqlite3.Error as error:
-        _fail("read", path, error)
+    def __reduce__(self) -> tuple[object, ...]:
+        """Refuses: the copy's totals would replace this one's."""
+        raise TypeError("a ProgressWriter does not pickle; make one in each process")
 
 
-def progress_writer_for(path: str | Path | None) -> ProgressWriter:
-    """Returns this process's one writer for `path`; a forked child gets its own.
+def read_progress(store: LedgerStore, run_id: str) -> dict[str, int]:
+    """Returns a run's totals by name, summed over all workers.
 
     Raises:
-        LedgerError: the file cannot be made or written.
+        LedgerError: the ledger cannot be read.
+        LedgerUnreachableError: not now.
     """
-    key = None if path is None else str(Path(path).absolute())
+    sums: Counter[str] = Counter()
+    for row in store.rows(_partition(run_id)):
+        sums.update(msgspec.msgpack.decode(row.data, type=dict[str, int]))
+    return dict(sorted(sums.items()))
+
+
+def progress_writer_for(location: LedgerLocation, run_id: str) -> ProgressWriter:
+    """Returns this process's one writer for a run; a forked child gets its own."""
+    key = location, run_id
     with _registry.lock:
         writer = _registry.writers.get(key)
         if writer is None:
-            writer = _registry.writers[key] = ProgressWriter(key, _new_worker_id())
+            writer = _registry.writers[key] = ProgressWriter(
+                open_store(location),
+                run_id,
+                new_worker_id(),
+                flush_interval_seconds=_PAID_FLUSH_INTERVAL_SECONDS
+                if location.serves_hosts
+                else _FLUSH_INTERVAL_SECONDS,
+            )
         return writer
+
+
+def new_worker_id() -> str:
+    """Returns a name that no other process has, on any host, at any time."""
+    # Process ids repeat, over hosts and over time.
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
 class _Registry:
@@ -164,54 +162,12 @@ class _Registry:
     def renew(self) -> None:
         """Forgets everything; a lock copied by a fork may be held by nobody."""
         self.lock = threading.Lock()
-        self.writers: dict[str | None, ProgressWriter] = {}
+        self.writers: dict[tuple[LedgerLocation, str], ProgressWriter] = {}
 
 
 _registry = _Registry()
 os.register_at_fork(after_in_child=_registry.renew)
 
 
-def _new_worker_id() -> str:
-    # Process ids repeat, over hosts and over time.
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-
-
-def _create(path: Path) -> None:
-    try:
-        with _connect(path) as connection:
-            # Readers then never hold up writers. SQLite does not wait for a lock
-            # here, so of many workers that start at once some are refused: one
-            # that succeeds is enough, and a file that cannot be written at all
-            # is found out by the next statement.
-            with contextlib.suppress(sqlite3.OperationalError):
-                connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(_CREATE)
-    except sqlite3.Error as error:
-        _fail("write", path, error)
-
-
-def _write(path: Path, worker_id: str, totals: dict[str, int]) -> None:
-    rows = [(worker_id, name, amount) for name, amount in totals.items()]
-    try:
-        with _connect(path) as connection:
-            connection.executemany(_WRITE, rows)
-    except sqlite3.Error as error:
-        _fail("write", path, error)
-
-
-@contextlib.contextmanager
-def _connect(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection for one transaction: committed, or rolled back on an error."""
-    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_SECONDS)
-    with contextlib.closing(connection), connection:
-        # With WAL the file stays whole even if the machine stops; the last
-        # figures may then be missing, which no one will mind.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        yield connection
-
-
-def _fail(verb: str, path: Path, error: sqlite3.Error) -> NoReturn:
-    raise LedgerError(
-        f"cannot {verb} the run's ledger {path}: {error}; "
-        f"the run directory must exist on a local disk, writable, with space left"
-    ) from error
+def _partition(run_id: str) -> str:
+    return f"progress/{run_id}"

@@ -20,6 +20,7 @@ from typing import Literal, Protocol, TypeAlias
 __all__ = [
     "MAX_COMMIT_WRITES",
     "MAX_DATA_BYTES",
+    "RUNS",
     "Check",
     "Delete",
     "Expected",
@@ -35,6 +36,9 @@ MAX_COMMIT_WRITES = 100
 
 MAX_DATA_BYTES = 350_000
 """Of one row: an item of 400 KB holds it whatever its keys are."""
+
+RUNS = "runs"
+"""The partition of the runs that use a ledger, sorted by run id and so by time."""
 
 Expected: TypeAlias = int | Literal["any"] | None
 """What a row must be before a write: of this version, absent (None), or anything."""
