@@ -175,9 +175,7 @@ def start_run(
         store = open_store(ledger, TransportConfig(kind=options.transport))
         store.prepare()
         store.put_many([Row(RUNS, run_id, 1, b"")])
-    context = RunContext(
-        run_id=run_id, ledger=ledger, workers=options.workers or 1
-    )
+    context = RunContext(run_id=run_id, ledger=ledger, workers=options.workers or 1)
     return Run(beam_options, directory, context)
 
 

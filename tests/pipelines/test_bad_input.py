@@ -197,3 +197,25 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(tables, capsys):
     assert shown[-1] == "dry run: nothing was written"
     assert tables.items("us-west-2", tables.target) == []
     assert not Path(".beam-dynamodb").exists()
+
+
+@pytest.mark.parametrize(
+    ("ledger", "error"),
+    [
+        ("redis:x", "cannot read the ledger 'redis:x'; write sqlite:PATH"),
+        ("sqlite:no/such/place", "cannot write the run's ledger"),
+        ("dynamodb:x", "table name 'x' is not one DynamoDB allows"),
+    ],
+    ids=["form", "path", "table"],
+)
+def test_a_ledger_that_cannot_be_used_is_refused(tables, capsys, ledger, error):
+    assert tables.copy(*ends(tables), "--ledger", ledger) == 2
+    assert error in capsys.readouterr().err
+    assert tables.items("us-west-2", tables.target) == []
+
+
+def test_a_ledger_of_one_host_is_refused_for_a_clusters_workers(tables, capsys):
+    words = ["--ledger", "sqlite:ledger", "--workers", "2"]
+    beam = ["--", "--runner=FlinkRunner", "--environment_type=PROCESS"]
+    assert tables.copy(*ends(tables), *words, *beam) == 2
+    assert "serves the processes of one host" in capsys.readouterr().err

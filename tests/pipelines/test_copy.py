@@ -17,6 +17,10 @@ from pipelines.commands import run
 from pipelines.demo.engines import Engine
 from tests.support.engines import make_table, unique_name
 from tests.support.processes import becomes_true, is_alive
+from transforms.dynamodb.tables import TableRef
+from transforms.ledger.location import LedgerLocation, open_store
+from transforms.ledger.progress import read_progress
+from transforms.ledger.store import RUNS
 
 pytestmark = [pytest.mark.emulator, pytest.mark.usefixtures("engine_credentials")]
 
@@ -133,6 +137,20 @@ def test_the_run_directory_is_private(moto, source):
     assert stat.S_IMODE(kept.stat().st_mode) == 0o700
     assert (kept / "ledger.sqlite").exists()
     assert not (kept / "rejected").exists() or not list((kept / "rejected").iterdir())
+
+
+def test_a_ledger_in_a_table_is_made_on_demand_and_has_the_progress(moto, source):
+    target, ledger = make_table(moto, "us-west-2", unique_name(), "id"), unique_name()
+    words = ["--ledger", f"dynamodb:{ledger}", "--to", f"us-west-2/{target}"]
+    assert run(copy_words(moto, source, *words)) == 0
+    (kept,) = Path(".beam-dynamodb/runs").iterdir()
+    assert not (kept / "ledger.sqlite").exists()
+    table = TableRef.parse(
+        f"eu-west-1/{ledger}", endpoint_url=moto.endpoint_url("eu-west-1")
+    )
+    store = open_store(LedgerLocation(table))
+    assert [row.sort for row in store.rows(RUNS)] == [kept.name]
+    assert read_progress(store, kept.name)["scanned"] == ITEMS
 
 
 # What moto takes in one item, in bytes; the service takes 409,600.
