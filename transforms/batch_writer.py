@@ -19,6 +19,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from transforms.batch_requests import body_maker, payload_of, size_of, split_items
 from transforms.dynamodb.client import DynamoDBClient
@@ -53,7 +54,7 @@ class Refused:
     Attributes:
         wire: the item (or key, for deletes) as it was sent.
         reason: the service's error code and text, without item content.
-        attempts: requests in which it was sent.
+        attempts: requests in which it was sent; 0 if it has no key to send.
     """
 
     wire: bytes
@@ -75,7 +76,7 @@ class Outcome:
     retried_requests: int = 0
     units: float = 0.0
     refused: list[Refused] = field(default_factory=list)
-    error: BeamDynamoDBError | None = None
+    keys: frozenset[Key] = field(default=frozenset(), repr=False)
     open_requests: int = 0
 
 
@@ -172,7 +173,7 @@ class BatchWriter:
         """
         outcome = Outcome(token, len(items))
         if self._deletes:
-            items, size_bytes = [self._keys.key_wire(item) for item in items], None
+            items, size_bytes = self._take_keys(items, outcome), None
         if not self._keys_unique:
             items = self._hold_equal_keys_apart(items, outcome)
             size_bytes = None
@@ -212,14 +213,41 @@ class BatchWriter:
         self, items: Sequence[Wire], outcome: Outcome
     ) -> list[Wire]:
         """Keeps the last item of each key, and waits where a key is in flight."""
-        latest = {self._keys.key(item): item for item in items}
-        outcome.superseded = len(items) - len(latest)
+        latest = self._latest_by_key(items, outcome, attempts=0)
+        outcome.keys = frozenset(latest)
+        in_flight = self._keys_in_flight
         with self._changed:
-            if not self._keys_in_flight.isdisjoint(latest):
-                self._changed.wait_for(lambda: self._error or not self._unfinished)
-                self._raise_error()
-            self._keys_in_flight.update(latest)
+            waited_for = in_flight & outcome.keys
+            self._changed.wait_for(
+                lambda: self._error or in_flight.isdisjoint(waited_for)
+            )
+            self._raise_error()
+            in_flight.update(outcome.keys)
         return list(latest.values())
+
+    def _take_keys(self, items: Sequence[Wire], outcome: Outcome) -> list[Wire]:
+        keys: list[Wire] = []
+        for item in items:
+            try:
+                keys.append(self._keys.key_wire(item))
+            except ItemRejectedError as error:  # noqa: PERF203  # only this item is bad
+                _refuse(outcome, item, error, attempts=0)
+        return keys
+
+    def _latest_by_key(
+        self, items: Sequence[Wire], outcome: Outcome, attempts: int
+    ) -> dict[Key, Wire]:
+        """Refuses items without a key; of those with one key the last one stays."""
+        latest: dict[Key, Wire] = {}
+        refused = len(outcome.refused)
+        for item in items:
+            try:
+                latest[self._keys.key(item)] = item
+            except ItemRejectedError as error:  # noqa: PERF203  # only this item is bad
+                _refuse(outcome, item, error, attempts)
+        readable = len(items) - (len(outcome.refused) - refused)
+        outcome.superseded += readable - len(latest)
+        return latest
 
     def _wait_for_room(self, size: int) -> None:
         def has_room() -> bool:
@@ -248,19 +276,29 @@ class BatchWriter:
         for _ in range(min(limit - len(self._lanes), len(self._queue))):
             lane = self._loop.create_task(self._run_lane())
             self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
 
     def _cancel(self) -> None:
-        self._queue.clear()
+        self._stop(JobStoppedError("the writer was closed; send its items again"))
         for lane in self._lanes:
             lane.cancel()
 
     async def _run_lane(self) -> None:
         """Sends request after request until the queue is empty."""
+        try:
+            await self._send_queued()
+        finally:
+            # At once, not in a callback: requests queued between the two would
+            # count on a lane that is no more.
+            self._lanes.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _send_queued(self) -> None:
         while self._queue and self._error is None:
             request = self._queue.popleft()
             try:
                 await self._write(request)
+            except asyncio.CancelledError:
+                self._stop(JobStoppedError("the writer's event loop was closed"))
+                raise
             except BeamDynamoDBError as error:
                 self._stop(error)
             except Exception as error:  # noqa: BLE001  # a defect must not hang the job
@@ -300,7 +338,8 @@ class BatchWriter:
         """Sends one request when the limiter lets it go, and settles its cost."""
         estimate = len(items) * self._units_per_item
         await self._limiter.acquire(estimate)
-        consumed = 0.0
+        # A request that is cancelled may have been charged, so it counts as charged.
+        consumed = estimate
         try:
             started = self._clock.monotonic()
             body = await self._client.call(
@@ -312,6 +351,9 @@ class BatchWriter:
             self._latency_seconds += (elapsed - self._latency_seconds) / 16
             result = parse_batch_write(body)
             consumed = result.consumed.units
+        except Exception:
+            consumed = 0.0
+            raise
         finally:
             self._limiter.settle(estimate, consumed)
         request.outcome.units += consumed
@@ -328,22 +370,20 @@ class BatchWriter:
         """Finds the items that a refused request was refused for (I3)."""
         outcome = request.outcome
         if isinstance(error, DuplicateKeysError):
-            latest = {self._keys.key(item): item for item in items}
+            latest = self._latest_by_key(items, outcome, request.attempts)
             if len(latest) < len(items):
-                outcome.superseded += len(items) - len(latest)
                 await self._write_part(request, list(latest.values()))
                 return
         if len(items) == 1:
-            refused = Refused(bytes(items[0]), str(error), request.attempts)
-            outcome.refused.append(refused)
+            _refuse(outcome, items[0], error, request.attempts)
             return
         middle = len(items) // 2
         await self._write_part(request, items[:middle])
         await self._write_part(request, items[middle:])
 
     async def _write_part(self, request: _Request, items: Sequence[Wire]) -> None:
-        part = _Request(request.outcome, items, 0, request.attempts)
-        await self._write(part)
+        if items:
+            await self._write(_Request(request.outcome, items, 0, request.attempts))
 
     def _gave_up(self, left: int) -> JobStoppedError:
         return JobStoppedError(
@@ -366,8 +406,7 @@ class BatchWriter:
         with self._changed:
             self._unfinished -= 1
             self._finished.append(outcome)
-            if not self._unfinished:
-                self._keys_in_flight.clear()
+            self._keys_in_flight -= outcome.keys
             self._changed.notify_all()
 
     def _stop(self, error: BeamDynamoDBError) -> None:
@@ -375,3 +414,9 @@ class BatchWriter:
             self._error = self._error or error
             self._changed.notify_all()
         self._queue.clear()
+
+
+def _refuse(
+    outcome: Outcome, item: Wire, error: ItemRejectedError, attempts: int
+) -> None:
+    outcome.refused.append(Refused(bytes(item), str(error), attempts))

@@ -217,21 +217,20 @@ def _check_routes(routes: Sequence[Route]) -> None:
     if not routes:
         raise UserError("no route is given; a copy needs one target or more")
     names: set[str] = set()
-    targets: dict[tuple[str, str, str | None, str | None], str] = {}
+    targets: dict[TableRef, str] = {}
     for route in routes:
         if route.name in names:
             raise UserError(
                 f"two routes are named {route.name!r}; give each a name of its own"
             )
         names.add(route.name)
-        table = route.target
-        place = (table.region, table.name, table.endpoint_url, table.account)
-        if place in targets:
+        table = route.target  # of one name in two accounts: by role, or by profile
+        if table in targets:
             raise UserError(
-                f"routes {targets[place]!r} and {route.name!r} both write "
+                f"routes {targets[table]!r} and {route.name!r} both write "
                 f"{table.display}; join their filters with OR in one route"
             )
-        targets[place] = route.name
+        targets[table] = route.name
 
 
 class FilterAndMapItems(

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from transforms.dynamodb.attribute_values import NUMBER_CONTEXT
-from transforms.dynamodb.errors import UserError
+from transforms.dynamodb.decimal_numbers import AttributeValueError, parse_number
+from transforms.dynamodb.errors import ItemRejectedError
 from transforms.dynamodb.tables import KeySchema
 
 __all__ = ["Key", "KeyDecoder"]
@@ -31,11 +31,15 @@ class _KeyValue(msgspec.Struct, frozen=True):
     B: str | None = None
 
     def typed(self) -> tuple[str, str | Decimal] | None:
-        """Returns a value that is equal for equal keys (N: 1.0 and 1)."""
+        """Returns a value that is equal for equal keys (N: 1.0 and 1).
+
+        Raises:
+            AttributeValueError: an N that no table holds.
+        """
         if self.S is not None:
             return "S", self.S
         if self.N is not None:
-            return "N", NUMBER_CONTEXT.create_decimal(self.N)
+            return "N", parse_number(self.N)
         if self.B is not None:
             return "B", self.B
         return None
@@ -75,10 +79,13 @@ class KeyDecoder:
         """Returns the key of an item, hashable, equal for equal keys.
 
         Raises:
-            UserError: a key attribute is not there, or of a type no key can have.
+            ItemRejectedError: a key attribute is not there, or is no key's.
         """
-        values = self._decode_typed(wire)
-        typed = tuple(getattr(values, field).typed() for field in self._fields)
+        try:
+            values = self._decode_typed(wire)
+            typed = tuple(getattr(values, field).typed() for field in self._fields)
+        except (msgspec.DecodeError, AttributeValueError) as error:
+            raise _unreadable(self._names) from error
         for name, value in zip(self._names, typed, strict=True):
             if value is None:
                 raise _missing(name)
@@ -88,9 +95,12 @@ class KeyDecoder:
         """Returns the key as wire JSON: what DeleteRequest takes.
 
         Raises:
-            UserError: a key attribute is not there.
+            ItemRejectedError: a key attribute is not there.
         """
-        values = self._decode_raw(wire)
+        try:
+            values = self._decode_raw(wire)
+        except msgspec.DecodeError as error:
+            raise _unreadable(self._names) from error
         pairs = []
         for name, head, field in zip(
             self._names, self._heads, self._fields, strict=True
@@ -102,8 +112,15 @@ class KeyDecoder:
         return b"{" + b",".join(pairs) + b"}"
 
 
-def _missing(name: str) -> UserError:
-    return UserError(
+def _missing(name: str) -> ItemRejectedError:
+    return ItemRejectedError(
         f"an item has no key attribute {name!r} of type S, N or B; "
         "keep the key attributes of the target in the columns"
+    )
+
+
+def _unreadable(names: tuple[str, ...]) -> ItemRejectedError:
+    return ItemRejectedError(
+        f"an item's key ({', '.join(names)}) is not one that DynamoDB can hold; "
+        "correct the item"
     )

@@ -1,7 +1,6 @@
 """The batch writer against a table that keeps state and fails on demand."""
 
 import asyncio
-import json
 import random
 import threading
 
@@ -9,84 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.fake_table import DECODER, FakeTable, item
 from transforms.batch_requests import (
     MAX_ITEMS_PER_REQUEST,
     MAX_REQUEST_BYTES,
     split_items,
 )
 from transforms.batch_writer import BatchWriter, Outcome
-from transforms.dynamodb.errors import (
-    DuplicateKeysError,
-    ItemRejectedError,
-    JobStoppedError,
-)
-from transforms.dynamodb.keys import KeyDecoder
-from transforms.dynamodb.tables import KeyAttribute, KeySchema, TableRef
+from transforms.dynamodb.errors import JobStoppedError
 from transforms.throttle.clock import HeldClock
 from transforms.throttle.limiter import UnlimitedLimiter
-
-SCHEMA = KeySchema(KeyAttribute("id", "S"), None)
-DECODER = KeyDecoder(SCHEMA)
-
-
-def item(key, value=0):
-    return json.dumps({"id": {"S": key}, "v": {"N": str(value)}}).encode()
-
-
-class FakeTable:
-    """BatchWriteItem over a dict; refuses bad items, leaves some unprocessed."""
-
-    table = TableRef("tbl", region="eu-west-1")
-
-    def __init__(self, rng=None, unprocessed_share=0.0):
-        self.items = {}
-        self.rng = rng or random.Random(1)
-        self.unprocessed_share = unprocessed_share
-        self.requests = 0
-        self.in_flight = self.peak_in_flight = 0
-        self.stop_with = None
-        self.gate = None
-
-    async def call(self, operation, body, *, on_throttle=None):
-        assert operation == "BatchWriteItem"
-        self.requests += 1
-        self.in_flight += 1
-        self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
-        try:
-            if self.gate is not None:
-                await self.gate.wait()
-            await asyncio.sleep(0)
-            if self.stop_with is not None:
-                raise self.stop_with
-            return self._write(json.loads(body)["RequestItems"]["tbl"])
-        finally:
-            self.in_flight -= 1
-
-    def _write(self, requests):
-        assert 1 <= len(requests) <= MAX_ITEMS_PER_REQUEST
-        keys = [self._key(request) for request in requests]
-        if len(set(keys)) < len(keys):
-            raise DuplicateKeysError("contains duplicates", "ValidationException")
-        if any("bad" in key for key in keys):
-            raise ItemRejectedError("a value is bad", "ValidationException")
-        left = []
-        for key, request in zip(keys, requests, strict=True):
-            if self.rng.random() < self.unprocessed_share:
-                left.append(request)
-            elif "PutRequest" in request:
-                self.items[key] = request["PutRequest"]["Item"]["v"]["N"]
-            else:
-                self.items.pop(key, None)
-        reply = {
-            "UnprocessedItems": {"tbl": left} if left else {},
-            "ConsumedCapacity": [{"CapacityUnits": float(len(requests) - len(left))}],
-        }
-        return json.dumps(reply).encode()
-
-    @staticmethod
-    def _key(request):
-        body = request.get("PutRequest", {}).get("Item") or request["DeleteRequest"]
-        return body.get("Key", body)["id"]["S"]
 
 
 @pytest.fixture(scope="module")
