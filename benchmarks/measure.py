@@ -5,6 +5,7 @@ for, as the kernel accounts it. Two sizes are run and subtracted, so that start-
 (interpreter, imports, pipeline construction, JVM) is not in the figure per item.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -13,8 +14,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import psutil
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
 
 
 class _PeakMemory:
-    """Watches the summed resident memory of a process and its children."""
+    """Watches the summed resident memory of a process and its descendants."""
 
     def __init__(self, pid: int) -> None:
         self._pid, self._peak, self._stop = pid, 0.0, threading.Event()
@@ -68,13 +68,26 @@ class _PeakMemory:
 
     def _watch(self) -> None:
         while not self._stop.wait(0.2):
-            try:
-                root = psutil.Process(self._pid)
-                family = [root, *root.children(recursive=True)]
-                memory = sum(each.memory_info().rss for each in family)
-            except psutil.Error:
-                continue
-            self._peak = max(self._peak, memory / 2**20)
+            memory = sum(_resident_mb(pid) for pid in _family(self._pid))
+            self._peak = max(self._peak, memory)
+
+
+def _family(pid: int) -> list[int]:
+    """The process and its descendants, as Linux tells them."""
+    found = [pid]
+    for parent in found:
+        with contextlib.suppress(OSError):  # one may end while we look
+            for children in Path(f"/proc/{parent}/task").glob("*/children"):
+                found += map(int, children.read_text().split())
+    return found
+
+
+def _resident_mb(pid: int) -> float:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def environment(ca_file: str | None = None) -> dict[str, str]:
