@@ -1,8 +1,7 @@
 """What a request cost, as the service reports it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,9 +21,8 @@ class WireCapacity(msgspec.Struct):
     GlobalSecondaryIndexes: dict[str, _WireUnits] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ConsumedCapacity:
-    """Read or write capacity units of one request.
+class ConsumedCapacity(NamedTuple):
+    """Read or write capacity units of one request. A tuple: every reply makes one.
 
     Attributes:
         units: all of it, indexes included.

@@ -8,7 +8,7 @@ keeps its whole page alive, up to 1 MB, so bound the pages in flight.
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -210,8 +210,7 @@ def _batch_put_start(table_wire_name: str) -> bytes:
     return _batch_start(table_wire_name) + _PUT_START
 
 
-@dataclass(frozen=True, slots=True)
-class BatchWriteResult:
+class BatchWriteResult(NamedTuple):
     """What a BatchWriteItem did.
 
     Attributes:

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from transforms.dynamodb.errors import ChecksumError, UserError
 
@@ -12,9 +12,8 @@ __all__ = ["Response", "Transport", "TransportConfig", "TransportKind", "check_c
 TransportKind = Literal["auto", "wire", "botocore"]
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A whole reply; its body fits its checksum.
+class Response(NamedTuple):
+    """A whole reply; its body fits its checksum. A tuple, as it is made so often.
 
     Attributes:
         status: the HTTP status.

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httptools
@@ -150,18 +150,37 @@ class WireConnection(asyncio.Protocol):
         chunks, self._chunks = self._chunks, []
         headers, self._headers = self._headers, []
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        names = {
-            name.decode("latin-1").lower(): value.decode("latin-1")
-            for name, value in headers
-        }
+        named = _Headers(headers)
         self.reusable = self.reusable and self._parser.should_keep_alive()
         self.served = True
         reply, self._reply = self._reply, None
         if reply is None or reply.done():
             return
         try:
-            check_crc32(body, names.get("x-amz-crc32"))
+            check_crc32(body, named.get("x-amz-crc32"))
         except ChecksumError as error:
             reply.set_exception(error)
         else:
-            reply.set_result(Response(self._parser.get_status_code(), body, names))
+            reply.set_result(Response(self._parser.get_status_code(), body, named))
+
+
+class _Headers(Mapping[str, str]):
+    """A reply's headers, decoded when one is asked for: most never are."""
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, pairs: list[tuple[bytes, bytes]]) -> None:
+        self._pairs = pairs
+
+    def __getitem__(self, name: str) -> str:
+        wanted = name.encode("latin-1")
+        for found, value in self._pairs:
+            if found.lower() == wanted:
+                return value.decode("latin-1")
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("latin-1").lower() for name, _ in self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
