@@ -1,3 +1,8 @@
-"""What every test module shares: the suites that need more than Python."""
+"""What every test module shares: suites that need more than Python, and engines."""
 
-pytest_plugins = ["pytester", "tests.support.suites", "tests.support.engines"]
+pytest_plugins = [
+    "pytester",
+    "tests.support.engines",
+    "tests.support.properties",
+    "tests.support.suites",
+]
