@@ -21,7 +21,7 @@ from pipelines.flags import did_you_mean
 from pipelines.runner_options import RUNNER_OPTIONS
 from transforms.dynamodb.errors import UserError
 
-__all__ = ["LOCAL_RUNNER", "beam_options", "check_beam_flags", "is_local"]
+__all__ = ["LOCAL_RUNNER", "beam_options", "check_beam_flags", "is_flink", "is_local"]
 
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _LOCAL_NAMES = frozenset(
@@ -83,6 +83,11 @@ def check_beam_flags(words: Sequence[str], ours: frozenset[str]) -> PipelineOpti
 def is_local(options: PipelineOptions) -> bool:
     """True if the job runs in this process and its children."""
     return (options.view_as(StandardOptions).runner or "").lower() in _LOCAL_NAMES
+
+
+def is_flink(options: PipelineOptions) -> bool:
+    """True if the job runs on Flink, whose parallelism is said apart."""
+    return (options.view_as(StandardOptions).runner or "").lower() == "flinkrunner"
 
 
 def _name_runner(words: list[str]) -> list[str]:

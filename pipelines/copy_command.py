@@ -12,6 +12,7 @@ from pipelines.launch import ExitCode, check_runner, debugging, start_run
 from pipelines.options import CopyOptions, RouteOptions
 from pipelines.progress import ProgressPrinter
 from pipelines.run_directory import RunDirectory
+from pipelines.run_spec import RunSpec, provide
 from transforms.dynamodb.errors import JobStoppedError
 from transforms.dynamodb.transport import TransportConfig
 from transforms.planning.checks import check_copy
@@ -81,9 +82,12 @@ def _copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
         print("dry run: nothing was written")
         return ExitCode.DONE
     started = start_run(options, beam_options, request.source)
+    options = copy_tables.planned_options(options, plan)
     options = replace(options, run_dir=str(started.directory.path))
+    spec = RunSpec(options=options, target=RouteOptions, run=started.context)
+    run_spec = provide(beam_options, spec)
     pipeline = started.pipeline()
-    copy_tables.build(pipeline, options, plan, started.context)
+    copy_tables.build(pipeline, options, run_spec)
     names = [planned.route.name for planned in plan.routes]
     progress = ProgressPrinter(
         sys.stderr,

@@ -1,17 +1,23 @@
 """The copy: one scan, filtered once, branched to several tables. Wiring only."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import apache_beam as beam
+from apache_beam.options.value_provider import ValueProvider
 
 from pipelines.options import CopyOptions
+from pipelines.run_spec import FromRunSpec, RunSpec
 from transforms.dynamodb.transport import TransportConfig
+from transforms.planning.checks import splits_for
 from transforms.planning.plan import CopyPlan, CopyRequest
-from transforms.run_context import RunContext
-from transforms.scan import ReadFromDynamoDB
-from transforms.write import WriteRejected, WriteToRegions
+from transforms.scan import ReadFromDynamoDB, ScanTable
+from transforms.scan_spec import ScanSpec
+from transforms.write import BranchItems, WriteRejected
+from transforms.write_dofns import Branches, Program, WriteOptions
 
-__all__ = ["build", "copy_request"]
+__all__ = ["build", "copy_request", "planned_options"]
 
 
 def copy_request(options: CopyOptions) -> CopyRequest:
@@ -29,48 +35,83 @@ def copy_request(options: CopyOptions) -> CopyRequest:
     )
 
 
+def planned_options(options: CopyOptions, plan: CopyPlan) -> CopyOptions:
+    """Returns the options with what the plan found out, so that no worker need ask."""
+    targets = tuple(
+        replace(
+            target,
+            name=planned.route.name,
+            write_percent=None,
+            write_units=planned.write.rate,
+        )
+        for target, planned in zip(options.targets, plan.routes, strict=True)
+    )
+    return replace(
+        options,
+        read_percent=None,
+        read_units=plan.read.rate,
+        segments=plan.segments,
+        targets=targets,
+    )
+
+
+def scan_of(spec: RunSpec) -> ScanSpec:
+    """Returns what a run scans; for the workers."""
+    options: CopyOptions = spec.options
+    return ReadFromDynamoDB(
+        options.source_table,
+        read=options.read,
+        consistent=options.consistent,
+        segments=options.segments,
+        splits=splits_for(spec.run.workers, options.segments),
+        index=options.index,
+        page_limit=options.page_limit,
+        run=spec.run,
+        transport=TransportConfig(kind=options.transport),
+    ).spec
+
+
+def branches_of(spec: RunSpec) -> Branches:
+    """Returns what a run does with the items; for the workers."""
+    options: CopyOptions = spec.options
+    return Branches(
+        shared=Program(filter=options.filter, columns=options.columns, run=spec.run),
+        routes=tuple(options.routes()),
+        options=WriteOptions(
+            on_reject=options.on_reject,
+            # An index follows its table with a delay, so it may show an item twice.
+            keys_unique=options.index is None,
+            run=spec.run,
+            transport=TransportConfig(kind=options.transport),
+        ),
+    )
+
+
+def rejected_path(spec: RunSpec, label: str) -> str:
+    """Returns where a run keeps the rejected items of a route; for the workers."""
+    return str(Path(spec.options.run_dir, "rejected", label))
+
+
 def build(
-    pipeline: beam.Pipeline, options: CopyOptions, plan: CopyPlan, run: RunContext
+    pipeline: beam.Pipeline, options: CopyOptions, run_spec: ValueProvider
 ) -> None:
     """Adds the copy to a pipeline.
 
     Args:
         pipeline: where to add it.
-        options: page size, transport, and what becomes of rejected items; they are
-            kept below ``options.run_dir``, which must be set to collect them.
-        plan: the tables, rates and routes.
-        run: the run that the workers report to.
+        options: what the graph is made of: how many targets, what they are called,
+            and whether rejected items are collected. All else comes by the run.
+        run_spec: the text of the run's spec, on the workers.
     """
-    request = plan.request
-    transport = TransportConfig(kind=options.transport)
-    routes = [planned.at_rate for planned in plan.routes]
+    labels = [route.name for route in options.routes()]
     result = (
         pipeline
-        | "Scan the source"
-        >> ReadFromDynamoDB(
-            request.source,
-            read=plan.read.rate,
-            consistent=request.consistent,
-            segments=plan.segments,
-            splits=plan.splits,
-            index=request.index,
-            page_limit=options.page_limit,
-            run=run,
-            transport=transport,
-        )
+        | "Scan the source" >> ScanTable(FromRunSpec(run_spec, scan_of))
         | "Copy to all targets"
-        >> WriteToRegions(
-            routes,
-            filter=request.filter,
-            columns=request.columns,
-            on_reject=options.on_reject,
-            keys_unique=plan.keys_are_unique,
-            run=run,
-            transport=transport,
-        )
+        >> BranchItems(FromRunSpec(run_spec, branches_of), labels, options.on_reject)
     )
-    if options.on_reject == "collect" and options.run_dir:
-        for route in routes:
-            path = Path(options.run_dir, "rejected", route.name)
-            rejected = result[route.name].rejected
-            _ = rejected | f"Keep rejected of {route.name}" >> WriteRejected(str(path))
+    if options.on_reject == "collect":
+        for label in labels:
+            path = FromRunSpec(run_spec, partial(rejected_path, label=label))
+            rejected = result[label].rejected
+            _ = rejected | f"Keep rejected of {label}" >> WriteRejected(path)

@@ -14,7 +14,15 @@ from typing import Any, TypeVar
 
 from transforms.dynamodb.errors import UserError
 
-__all__ = ["Flag", "build", "did_you_mean", "flag", "flags_of", "opener_of"]
+__all__ = [
+    "Flag",
+    "build",
+    "did_you_mean",
+    "flag",
+    "flags_of",
+    "opener_of",
+    "said_form",
+]
 
 
 T = TypeVar("T")
@@ -108,6 +116,43 @@ def build(
         if one.is_required and one.name not in values:
             raise UserError(f"{one.option} is missing: {one.help}")
     return options(**values, **others)
+
+
+def said_form(options: Any, target: type[Any] | None = None) -> dict[str, Any]:
+    """Returns options as a job file would say them; the inverse of ``build``.
+
+    Args:
+        options: of an options class; what is as by default is left out.
+        target: the class of its ``targets``, if it has them; they become a list
+            under the name of the flag that begins one.
+    """
+    said = {}
+    for name, known in flags_of(type(options)).items():
+        value = getattr(options, name)
+        if known.is_required or value != _default(type(options), name):
+            said[name] = _say(value)
+    if target is not None:
+        said[opener_of(target).name] = [said_form(one) for one in options.targets]
+    return said
+
+
+def _default(options: type, name: str) -> Any:
+    for field in dataclasses.fields(options):
+        if field.name == name:
+            factory = field.default_factory
+            return field.default if factory is MISSING else factory()
+    raise AssertionError(name)
+
+
+def _say(value: Any) -> Any:
+    """Plain data stays; other values have a text that their ``convert`` reads."""
+    if isinstance(value, str | int | float | bool) or value is None:
+        return value
+    if isinstance(value, Mapping):
+        return {name: _say(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | frozenset):
+        return [_say(one) for one in value]
+    return str(value)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

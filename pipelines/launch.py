@@ -21,16 +21,18 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
     DirectOptions,
+    FlinkRunnerOptions,
     PipelineOptions,
     PortableOptions,
     WorkerOptions,
 )
 
-from pipelines.beam_flags import check_beam_flags, is_local
+from pipelines.beam_flags import check_beam_flags, is_flink, is_local
 from pipelines.flags import flags_of
 from pipelines.job import run_watched
 from pipelines.run_directory import RunDirectory, make_run_id
 from pipelines.run_options import RunOptions
+from pipelines.runner_profiles import read_profile, with_local_parts
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.tables import TableRef
 from transforms.dynamodb.transport import TransportConfig
@@ -82,7 +84,9 @@ def check_runner(
         UserError: a flag nobody knows, or workers that contradict each other.
     """
     known = frozenset(one.option for each in ours for one in flags_of(each).values())
-    beam_options = check_beam_flags(beam_words, known)
+    profile = read_profile(options.runner_profile) if options.runner_profile else []
+    words = with_local_parts([*profile, *beam_words])
+    beam_options = check_beam_flags(words, known)
     _share_workers(options, beam_options)
     return beam_options
 
@@ -218,6 +222,9 @@ def _share_workers(options: RunOptions, beam_options: PipelineOptions) -> None:
                 "--workers is missing: each worker takes its share of every rate, so "
                 "say how many Python workers this runner starts"
             )
+        flink = beam_options.view_as(FlinkRunnerOptions)
+        if is_flink(beam_options) and flink.parallelism < 1:
+            flink.parallelism = options.workers
         return
     workers = options.workers or 1
     if direct.direct_num_workers not in (1, workers):

@@ -16,6 +16,16 @@ RUN_GROUP = "The run"
 class RunOptions:
     """How a job runs and where it keeps what it notes; base of all options classes."""
 
+    runner_profile: str | None = field(
+        default=None,
+        metadata=flag(
+            RUN_GROUP,
+            "what runs it: local, prism, flink, spark, or a file of Beam flags; what "
+            "is said after -- wins over the file's",
+            metavar="NAME",
+            convert=convert.text,
+        ),
+    )
     workers: int | None = field(
         default=None,
         metadata=flag(

@@ -8,10 +8,12 @@ per route:  batch of items -> ItemProgram -> BatchWriter -> Receipt
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import apache_beam as beam
 import msgspec
+from apache_beam.options.value_provider import ValueProvider
 from apache_beam.transforms.window import GlobalWindows
 
 from transforms.dynamodb.errors import UserError
@@ -161,7 +163,8 @@ class WriteToRegions(
     ) -> None:
         super().__init__()
         _check_routes(routes)
-        self._shared = FilterAndMapItems(filter=filter, columns=columns, run=run)
+        check_columns(columns, "the shared columns")
+        as_condition(filter)
         self._branches = Branches(
             shared=Program(filter=filter, columns=columns, run=run),
             routes=tuple(routes),
@@ -175,9 +178,8 @@ class WriteToRegions(
 
     def expand(self, pcoll: beam.PCollection[Item]) -> dict[str, WriteResult]:
         """Returns each route's outputs by its name."""
-        items = pcoll if self._shared.is_identity else pcoll | "Once" >> self._shared
         branches = self._branches
-        results: dict[str, WriteResult] = items | BranchItems(
+        results: dict[str, WriteResult] = pcoll | BranchItems(
             Given(branches),
             [route.name for route in branches.routes],
             branches.options.on_reject,
@@ -188,10 +190,10 @@ class WriteToRegions(
 class BranchItems(
     beam.PTransform[beam.PCollection[Item], Mapping[str, WriteResult]],
 ):
-    """The branch alone, of routes that may be told when the pipeline runs.
+    """The same, of routes that may be told when the pipeline runs.
 
     Args:
-        branches: the routes; what all of them share is not applied here.
+        branches: the routes, and what is done once for all of them.
         labels: a name for each route, in the same order; only they and their number
             are part of the graph.
         on_reject: as `WriteToDynamoDB` has it; it decides the outputs.
@@ -206,11 +208,22 @@ class BranchItems(
 
     def expand(self, pcoll: beam.PCollection[Item]) -> dict[str, WriteResult]:
         """Returns each route's outputs by its label."""
+        items = pcoll | "Once" >> beam.ParDo(FilterAndMap(_Shared(self._branches)))
         return {
-            label: pcoll
+            label: items
             | f"Route {label}" >> _Route(self._branches, index, self._on_reject)
             for index, label in enumerate(self._labels)
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What is done once for all routes."""
+
+    branches: RunValue[Branches]
+
+    def get(self) -> Program:
+        return self.branches.get().shared
 
 
 def _check_routes(routes: Sequence[Route]) -> None:
@@ -277,11 +290,12 @@ class WriteRejected(
     """Keeps rejected items as gzip JSON lines, DynamoDB JSON inside.
 
     Args:
-        path_prefix: of the files, on any Beam file system; `-00000-of-00001.jsonl.gz`
-            and the like follows. No file is written where nothing was rejected.
+        path_prefix: of the files, on any Beam file system, or a provider of it;
+            `-00000-of-00001.jsonl.gz` and the like follows. No file is written where
+            nothing was rejected.
     """
 
-    def __init__(self, path_prefix: str) -> None:
+    def __init__(self, path_prefix: str | ValueProvider) -> None:
         super().__init__()
         self._path_prefix = path_prefix
 
@@ -292,7 +306,7 @@ class WriteRejected(
             | "As JSON lines" >> beam.Map(rejected_line)
             | "Write files"
             >> beam.io.WriteToText(
-                self._path_prefix,
+                self._path_prefix,  # type: ignore[arg-type]  # a provider will do
                 file_name_suffix=".jsonl.gz",
                 skip_if_empty=True,
             )

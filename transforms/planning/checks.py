@@ -24,7 +24,7 @@ from transforms.planning.regions import check_region
 from transforms.scan_restriction import choose_segments
 from transforms.throttle.rate import Rate, RateError
 
-__all__ = ["check_copy"]
+__all__ = ["check_copy", "splits_for"]
 
 _SPLITS_PER_WORKER = 4
 _SEGMENTS_IN_FLIGHT = 8  # as ReadFromDynamoDB reads by default
@@ -59,9 +59,7 @@ def check_copy(request: CopyRequest, transport: TransportConfig) -> CopyPlan:
                 ("its columns", route.columns),
             ),
         )
-    # One worker reads segments faster together than in turn; several should not wait
-    # for the slowest part.
-    splits = 1 if request.workers == 1 else request.workers * _SPLITS_PER_WORKER
+    splits = splits_for(request.workers)
     segments = request.segments or choose_segments(
         source.size_bytes, max(splits, _LEAST_SEGMENTS), _SEGMENTS_IN_FLIGHT
     )
@@ -71,7 +69,7 @@ def check_copy(request: CopyRequest, transport: TransportConfig) -> CopyPlan:
         index=index,
         read=_plan_rate("the source", request.read, source, "read", index),
         segments=segments,
-        splits=min(splits, segments),
+        splits=splits_for(request.workers, segments),
         routes=tuple(
             PlannedRoute(
                 route,
@@ -81,6 +79,16 @@ def check_copy(request: CopyRequest, transport: TransportConfig) -> CopyPlan:
             for route, target in zip(request.routes, targets, strict=True)
         ),
     )
+
+
+def splits_for(workers: int, segments: int | None = None) -> int:
+    """Returns into how many parts a scan is cut at first.
+
+    One worker reads segments faster together than in turn; several should not wait for
+    the slowest part. A part has one segment or more.
+    """
+    splits = 1 if workers == 1 else workers * _SPLITS_PER_WORKER
+    return min(splits, segments or splits)
 
 
 def _check_names(request: CopyRequest) -> None:
