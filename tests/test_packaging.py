@@ -94,11 +94,12 @@ def test_the_types_are_declared_to_be_checked(installed):
     assert all((installed / package / "py.typed").exists() for package in TOP_LEVEL)
 
 
-def test_the_console_script_is_named_after_the_project(installed):
+def test_the_console_scripts_are_named_after_the_project(installed):
     entry_points = ConfigParser()
     entry_points.read_string(metadata(installed, "entry_points.txt"))
     assert dict(entry_points["console_scripts"]) == {
-        "beam-dynamodb": "pipelines.cli:main"
+        "beam-dynamodb": "pipelines.cli:main",
+        "beam-dynamodb-worker": "pipelines.worker:main",
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.options.value_provider import RuntimeValueProvider
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.copy_tables import branches_of, scan_of
@@ -70,6 +70,7 @@ LEDGERS = [
 ]
 
 
+@settings(deadline=None)  # a shared machine has none
 @given(OPTIONS, st.sampled_from(LEDGERS))
 def test_options_come_back_from_the_way_to_the_workers(options, ledger):
     run = replace(RUN, ledger=ledger)
