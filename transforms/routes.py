@@ -8,10 +8,11 @@ half, compiled in the worker: filter and columns over a whole batch of wire item
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+from transforms.dynamodb.attribute_picking import attribute_picker
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.expressions import Condition, parse_condition
 from transforms.dynamodb.tables import TableRef
@@ -160,19 +161,11 @@ def compile_columns(columns: Mapping[str, str]) -> Callable[[Wire], bytes]:
     left out, as the service does for a projection.
     """
     check_columns(columns, "columns")
-    fields = [f"a{index}" for index in range(len(columns))]
-    picked = msgspec.defstruct(
-        "PickedAttributes",
-        [(name, msgspec.Raw, msgspec.Raw()) for name in fields],
-        rename=dict(zip(fields, columns, strict=True)),
-    )
-    decode: Callable[[Any], Any] = msgspec.json.Decoder(picked).decode
+    pick = attribute_picker(list(columns))
     heads = [msgspec.json.encode(target) + b":" for target in columns.values()]
 
     def reshape(wire: Wire) -> bytes:
-        item = decode(wire)
-        values = [bytes(getattr(item, name)) for name in fields]
-        pairs = [h + v for h, v in zip(heads, values, strict=True) if v]
+        pairs = [h + bytes(v) for h, v in zip(heads, pick(wire), strict=True) if v]
         return b"{" + b",".join(pairs) + b"}"
 
     return reshape

@@ -4,12 +4,14 @@ A key is decoded only where one must be compared (duplicates, deletes, indexes):
 on the plain copy nobody asks, which is why this is not part of the item itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
+from transforms.dynamodb.attribute_picking import attribute_picker
+from transforms.dynamodb.attribute_values import Wire
 from transforms.dynamodb.decimal_numbers import AttributeValueError, parse_number
 from transforms.dynamodb.errors import ItemRejectedError
 from transforms.dynamodb.tables import KeySchema
@@ -45,6 +47,9 @@ class _KeyValue(msgspec.Struct, frozen=True):
         return None
 
 
+_KEY_VALUE = msgspec.json.Decoder(_KeyValue)
+
+
 class KeyDecoder:
     """Takes keys out of wire items of one key schema.
 
@@ -58,58 +63,44 @@ class KeyDecoder:
 
     def __init__(self, schema: KeySchema) -> None:
         self._names = schema.names
-        fields = [f"k{index}" for index in range(len(self._names))]
-        rename = dict(zip(fields, self._names, strict=True))
-        typed = msgspec.defstruct(
-            "KeyValues",
-            [(field, _KeyValue, _KeyValue()) for field in fields],
-            rename=rename,
-        )
-        raw = msgspec.defstruct(
-            "KeyBytes",
-            [(field, msgspec.Raw, msgspec.Raw()) for field in fields],
-            rename=rename,
-        )
-        self._fields = fields
         self._heads = [msgspec.json.encode(name) + b":" for name in self._names]
-        self._decode_typed: Callable[[Any], Any] = msgspec.json.Decoder(typed).decode
-        self._decode_raw: Callable[[Any], Any] = msgspec.json.Decoder(raw).decode
+        self._pick = attribute_picker(self._names)
 
-    def key(self, wire: Any) -> Key:
+    def key(self, wire: Wire) -> Key:
         """Returns the key of an item, hashable, equal for equal keys.
 
         Raises:
             ItemRejectedError: a key attribute is not there, or is no key's.
         """
+        values = self._values(wire)
         try:
-            values = self._decode_typed(wire)
-            typed = tuple(getattr(values, field).typed() for field in self._fields)
+            typed = [_KEY_VALUE.decode(value).typed() for value in values]
         except (msgspec.DecodeError, AttributeValueError) as error:
             raise _unreadable(self._names) from error
-        for name, value in zip(self._names, typed, strict=True):
-            if value is None:
-                raise _missing(name)
-        return typed
+        key = tuple(value for value in typed if value is not None)
+        if len(key) < len(typed):
+            raise _missing(self._names[typed.index(None)])
+        return key
 
-    def key_wire(self, wire: Any) -> bytes:
+    def key_wire(self, wire: Wire) -> bytes:
         """Returns the key as wire JSON: what DeleteRequest takes.
 
         Raises:
             ItemRejectedError: a key attribute is not there.
         """
+        values = self._values(wire)
+        pairs = [h + bytes(v) for h, v in zip(self._heads, values, strict=True)]
+        return b"{" + b",".join(pairs) + b"}"
+
+    def _values(self, wire: Wire) -> Sequence[msgspec.Raw]:
         try:
-            values = self._decode_raw(wire)
+            values = self._pick(wire)
         except msgspec.DecodeError as error:
             raise _unreadable(self._names) from error
-        pairs = []
-        for name, head, field in zip(
-            self._names, self._heads, self._fields, strict=True
-        ):
-            value = bytes(getattr(values, field))
+        for name, value in zip(self._names, values, strict=True):
             if not value:
                 raise _missing(name)
-            pairs.append(head + value)
-        return b"{" + b",".join(pairs) + b"}"
+        return values
 
 
 def _missing(name: str) -> ItemRejectedError:
