@@ -11,7 +11,7 @@ from transforms.dynamodb.operations import (
 )
 from transforms.items import Wire
 
-__all__ = ["body_maker", "payload_of", "size_of", "split_items"]
+__all__ = ["body_maker", "payload_of", "split_items"]
 
 MAX_ITEMS_PER_REQUEST = 25
 """Of BatchWriteItem; source: AWS API reference, BatchWriteItem."""
@@ -19,43 +19,36 @@ MAX_ITEMS_PER_REQUEST = 25
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 """Of BatchWriteItem; source: AWS API reference, BatchWriteItem."""
 
-REQUEST_OVERHEAD_BYTES = 512
-ITEM_OVERHEAD_BYTES = 32
+_OVERHEAD_BYTES = 512 + 32 * MAX_ITEMS_PER_REQUEST
+_MAX_ITEM_BYTES = MAX_REQUEST_BYTES - _OVERHEAD_BYTES
 
 
-def split_items(
-    items: Sequence[Wire], size_bytes: int | None = None
-) -> Iterator[Sequence[Wire]]:
+def split_items(items: Sequence[Wire]) -> Iterator[tuple[Sequence[Wire], int]]:
     """Cuts items into requests of at most 25 items and 16 MB, order kept.
 
-    Args:
-        items: wire items.
-        size_bytes: their total size where it is known; small enough, and no item
-            is measured.
+    Yields:
+        The items of a request, and their size in bytes.
     """
-    bound = MAX_REQUEST_BYTES - REQUEST_OVERHEAD_BYTES
-    overhead = ITEM_OVERHEAD_BYTES * MAX_ITEMS_PER_REQUEST
-    if size_bytes is not None and size_bytes + overhead <= bound:
-        for start in range(0, len(items), MAX_ITEMS_PER_REQUEST):
-            yield items[start : start + MAX_ITEMS_PER_REQUEST]
-        return
+    for start in range(0, len(items), MAX_ITEMS_PER_REQUEST):
+        group = items[start : start + MAX_ITEMS_PER_REQUEST]
+        size = sum(map(len, group))
+        if size <= _MAX_ITEM_BYTES:
+            yield group, size
+        else:
+            yield from _split_by_size(group)
+
+
+def _split_by_size(items: Sequence[Wire]) -> Iterator[tuple[Sequence[Wire], int]]:
+    """Cuts the few items that do not fit into one request."""
     group: list[Wire] = []
     group_bytes = 0
     for item in items:
-        size = memoryview(item).nbytes + ITEM_OVERHEAD_BYTES
-        full = len(group) == MAX_ITEMS_PER_REQUEST or group_bytes + size > bound
-        if group and full:
-            yield group
+        if group and group_bytes + len(item) > _MAX_ITEM_BYTES:
+            yield group, group_bytes
             group, group_bytes = [], 0
         group.append(item)
-        group_bytes += size
-    if group:
-        yield group
-
-
-def size_of(items: Sequence[Wire]) -> int:
-    """Returns the bytes of all items."""
-    return sum(memoryview(item).nbytes for item in items)
+        group_bytes += len(item)
+    yield group, group_bytes
 
 
 def body_maker(

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from transforms.batch_requests import body_maker, payload_of, size_of, split_items
+from transforms.batch_requests import body_maker, payload_of, split_items
 from transforms.dynamodb.client import DynamoDBClient
 from transforms.dynamodb.errors import (
     BeamDynamoDBError,
@@ -141,6 +141,7 @@ class BatchWriter:
         self._changed = threading.Condition()
         self._bytes_in_flight = 0
         self._peak_bytes_in_flight = 0
+        self._wanted_bytes: int | None = None
         self._unfinished = 0
         self._keys_in_flight: set[Key] = set()
         self._finished: deque[Outcome] = deque()
@@ -158,27 +159,22 @@ class BatchWriter:
 
     # --- the caller's thread -------------------------------------------------
 
-    def submit(
-        self, items: Sequence[Wire], token: object, size_bytes: int | None = None
-    ) -> None:
+    def submit(self, items: Sequence[Wire], token: object) -> None:
         """Queues items; returns when there is room, long before they are written.
 
         Args:
             items: wire items; for deletes their keys are taken.
             token: comes back in the `Outcome`.
-            size_bytes: total size of the items where it is known.
 
         Raises:
             JobStoppedError: an earlier request failed for good.
         """
         outcome = Outcome(token, len(items))
         if self._deletes:
-            items, size_bytes = self._take_keys(items, outcome), None
+            items = self._take_keys(items, outcome)
         if not self._keys_unique:
             items = self._hold_equal_keys_apart(items, outcome)
-            size_bytes = None
-        groups = [(group, size_of(group)) for group in split_items(items, size_bytes)]
-        requests = [_Request(outcome, group, size) for group, size in groups]
+        requests = [_Request(outcome, *group) for group in split_items(items)]
         outcome.open_requests = len(requests)
         size = sum(request.size_bytes for request in requests)
         self._wait_for_room(size)
@@ -250,18 +246,23 @@ class BatchWriter:
         return latest
 
     def _wait_for_room(self, size: int) -> None:
-        def has_room() -> bool:
-            in_flight = self._bytes_in_flight
-            return in_flight == 0 or in_flight + size <= self._max_bytes
-
         with self._changed:
-            self._changed.wait_for(lambda: self._error or has_room())
+            self._wanted_bytes = size
+            self._changed.wait_for(lambda: self._error or self._has_room())
+            self._wanted_bytes = None
             self._raise_error()
             self._unfinished += 1
             self._bytes_in_flight += size
             self._peak_bytes_in_flight = max(
                 self._peak_bytes_in_flight, self._bytes_in_flight
             )
+
+    def _has_room(self) -> bool:
+        """Whether what the caller waits to submit may now be in flight as well."""
+        if self._wanted_bytes is None:
+            return False
+        in_flight = self._bytes_in_flight
+        return in_flight == 0 or in_flight + self._wanted_bytes <= self._max_bytes
 
     def _raise_error(self) -> None:
         if self._error is not None:
@@ -398,7 +399,9 @@ class BatchWriter:
         with self._changed:
             self._bytes_in_flight -= request.size_bytes
             if outcome.open_requests:
-                self._changed.notify_all()
+                # A woken thread costs as much as the request: not for nothing.
+                if self._has_room():
+                    self._changed.notify_all()
                 return
         self._finish(outcome)
 
