@@ -29,6 +29,7 @@ __all__ = [
     "SUPERSEDED",
     "THROTTLED_REQUESTS",
     "THROTTLED_SECONDS",
+    "TIES",
     "WRITE_UNITS",
     "WRITTEN",
     "Metric",
@@ -104,7 +105,10 @@ SHARED_FILTERED = Metric(
 FILTERED = Metric("filtered", "items", "Items the route's filter left out", "route")
 SKIPPED = Metric("skipped", "items", "Items not written: the mode forbids it", "route")
 SUPERSEDED = Metric(
-    "superseded", "items", "Items followed by another of the same key", "route"
+    "superseded", "items", "Items that gave way to another of the same key", "route"
+)
+TIES = Metric(
+    "ties", "items", "Of these, items whose version the stored item has too", "route"
 )
 REJECTED = Metric("rejected", "items", "Items that could not be written", "route")
 WRITE_UNITS = Metric("write_units", "units", "Write capacity consumed", "route")
@@ -136,6 +140,7 @@ ALL_METRICS = (
     FILTERED,
     SKIPPED,
     SUPERSEDED,
+    TIES,
     REJECTED,
     WRITE_UNITS,
     RETRIED_BATCHES,
