@@ -91,6 +91,7 @@ def _route_account(counters: Mapping[str, int], name: str) -> RouteAccount:
     }
     for shared in (metrics.SCAN_FILTERED, metrics.SHARED_FILTERED):
         fates["filtered"] += counters.get(shared.name, 0)
+    fates["superseded"] += counters.get(metrics.SHARED_SUPERSEDED.name, 0)
     return RouteAccount(name=name, **fates)
 
 

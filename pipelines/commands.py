@@ -45,6 +45,16 @@ COMMANDS = {
             "scan a table once and write its items to tables in other regions",
             "copy_command",
         ),
+        Command(
+            "backup",
+            "write a table to files, as the service exports it or in Parquet",
+            "backup_command",
+        ),
+        Command(
+            "restore",
+            "write a backup, or an export of the service's, to tables",
+            "restore_command",
+        ),
     )
 }
 """By name, in the order of the help."""

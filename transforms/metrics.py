@@ -14,6 +14,8 @@ from apache_beam.runners.runner import PipelineResult
 
 __all__ = [
     "ALL_METRICS",
+    "BYTES_WRITTEN",
+    "FILES_WRITTEN",
     "FILTERED",
     "FILTER_EVALUATIONS",
     "NAMESPACE",
@@ -25,11 +27,11 @@ __all__ = [
     "SCAN_FILTERED",
     "SEGMENTS_DONE",
     "SHARED_FILTERED",
+    "SHARED_SUPERSEDED",
     "SKIPPED",
     "SUPERSEDED",
     "THROTTLED_REQUESTS",
     "THROTTLED_SECONDS",
-    "TIES",
     "WRITE_UNITS",
     "WRITTEN",
     "Metric",
@@ -54,7 +56,17 @@ class Metric:
     """
 
     name: str
-    unit: Literal["items", "pages", "segments", "units", "requests", "seconds", "calls"]
+    unit: Literal[
+        "items",
+        "pages",
+        "segments",
+        "units",
+        "requests",
+        "seconds",
+        "calls",
+        "files",
+        "bytes",
+    ]
     help: str
     owner: Literal["route", "filter"] | None = None
 
@@ -104,11 +116,11 @@ SHARED_FILTERED = Metric(
 )
 FILTERED = Metric("filtered", "items", "Items the route's filter left out", "route")
 SKIPPED = Metric("skipped", "items", "Items not written: the mode forbids it", "route")
-SUPERSEDED = Metric(
-    "superseded", "items", "Items that gave way to another of the same key", "route"
+SHARED_SUPERSEDED = Metric(
+    "shared_superseded", "items", "Changes followed by a newer one of the same key"
 )
-TIES = Metric(
-    "ties", "items", "Of these, items whose version the stored item has too", "route"
+SUPERSEDED = Metric(
+    "superseded", "items", "Items followed by another of the same key", "route"
 )
 REJECTED = Metric("rejected", "items", "Items that could not be written", "route")
 WRITE_UNITS = Metric("write_units", "units", "Write capacity consumed", "route")
@@ -118,6 +130,11 @@ RETRIED_BATCHES = Metric(
 FILTER_EVALUATIONS = Metric(
     "filter_evaluations", "calls", "Items that a filter looked at", "filter"
 )
+
+# --- Backups ---
+
+FILES_WRITTEN = Metric("files_written", "files", "Data files of a backup completed")
+BYTES_WRITTEN = Metric("bytes_written", "bytes", "Their size as stored")
 
 # --- Both directions ---
 
@@ -136,15 +153,17 @@ ALL_METRICS = (
     SEGMENTS_DONE,
     READ_UNITS,
     SHARED_FILTERED,
+    SHARED_SUPERSEDED,
     WRITTEN,
     FILTERED,
     SKIPPED,
     SUPERSEDED,
-    TIES,
     REJECTED,
     WRITE_UNITS,
     RETRIED_BATCHES,
     FILTER_EVALUATIONS,
+    FILES_WRITTEN,
+    BYTES_WRITTEN,
     THROTTLED_REQUESTS,
     THROTTLED_SECONDS,
 )

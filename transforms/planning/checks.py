@@ -24,7 +24,7 @@ from transforms.planning.regions import check_region
 from transforms.scan_restriction import choose_segments
 from transforms.throttle.rate import Rate, RateError
 
-__all__ = ["check_copy", "splits_for"]
+__all__ = ["check_copy", "check_source", "splits_for"]
 
 _SPLITS_PER_WORKER = 4
 _SEGMENTS_IN_FLIGHT = 8  # as ReadFromDynamoDB reads by default
@@ -59,17 +59,14 @@ def check_copy(request: CopyRequest, transport: TransportConfig) -> CopyPlan:
                 ("its columns", route.columns),
             ),
         )
-    splits = splits_for(request.workers)
-    segments = request.segments or choose_segments(
-        source.size_bytes, max(splits, _LEAST_SEGMENTS), _SEGMENTS_IN_FLIGHT
-    )
+    segments, splits = _cut(request, source)
     return CopyPlan(
         request=request,
         source=source,
         index=index,
         read=_plan_rate("the source", request.read, source, "read", index),
         segments=segments,
-        splits=splits_for(request.workers, segments),
+        splits=splits,
         routes=tuple(
             PlannedRoute(
                 route,
@@ -89,6 +86,41 @@ def splits_for(workers: int, segments: int | None = None) -> int:
     """
     splits = 1 if workers == 1 else workers * _SPLITS_PER_WORKER
     return min(splits, segments or splits)
+
+
+def check_source(request: CopyRequest, transport: TransportConfig) -> CopyPlan:
+    """Checks what is read, for a pipeline that writes to no table.
+
+    Raises:
+        UserError: as `check_copy`, of the source.
+        JobStoppedError: the service does not let us look.
+    """
+    check_region(request.source)
+    if isinstance(request.filter, str):
+        parse_condition(request.filter)
+    (source,) = worker_loop().run(_describe_all([request.source], transport))
+    _check_serving(request.source, source)
+    index = _find_index(request, source)
+    segments, splits = _cut(request, source)
+    return CopyPlan(
+        request=request,
+        source=source,
+        index=index,
+        read=_plan_rate("the source", request.read, source, "read", index),
+        segments=segments,
+        splits=splits,
+        routes=(),
+    )
+
+
+def _cut(request: CopyRequest, source: TableDescription) -> tuple[int, int]:
+    """Returns segments, and the parts that workers take of them."""
+    segments = request.segments or choose_segments(
+        source.size_bytes,
+        max(splits_for(request.workers), _LEAST_SEGMENTS),
+        _SEGMENTS_IN_FLIGHT,
+    )
+    return segments, splits_for(request.workers, segments)
 
 
 def _check_names(request: CopyRequest) -> None:

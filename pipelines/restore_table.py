@@ -1,0 +1,94 @@
+"""The restore: a backup, checked whole, into tables; then changes. Wiring only."""
+
+from pathlib import Path
+
+import apache_beam as beam
+from apache_beam.transforms.combiners import Count
+
+from pipelines.restore_options import RestoreOptions
+from transforms.archive.apply_changes import ApplyChanges, NewestChanges
+from transforms.archive.read_backup import ReadBackup, ReadChanges, VerifyParts
+from transforms.archive.sources import Part
+from transforms.dynamodb.transport import TransportConfig
+from transforms.planning.plan import PlannedRoute
+from transforms.planning.restores import RestoreRequest
+from transforms.receipts import RejectedItem
+from transforms.run_context import RunContext
+from transforms.write import WriteRejected, WriteToRegions
+
+__all__ = ["build"]
+
+
+def build(
+    pipeline: beam.Pipeline,
+    options: RestoreOptions,
+    request: RestoreRequest,
+    planned: tuple[PlannedRoute, ...],
+    run: RunContext,
+) -> None:
+    """Adds the restore to a pipeline.
+
+    Args:
+        pipeline: where to add it.
+        options: transport, and what becomes of rejected items; they are kept below
+            ``options.run_dir``, which must be set to collect them.
+        request: the backups, and what to keep of them.
+        planned: the targets, at what rates.
+        run: the run that the workers report to.
+    """
+    routes = [each.at_rate for each in planned]
+    transport = TransportConfig(kind=options.transport)
+    base = request.base.parts if request.base else ()
+    changes = [part for each in request.changes for part in each.parts]
+    verified = pipeline | "Check every file" >> VerifyParts([*base, *changes])
+    rejected: list[tuple[str, beam.PCollection[RejectedItem]]] = []
+    after: dict[str, beam.PCollection[int]] = {}
+    if request.base:
+        results = (
+            pipeline
+            | "Read the backup" >> ReadBackup(base, verified, run)
+            | "Restore to all targets"
+            >> WriteToRegions(
+                routes,
+                filter=request.filter,
+                columns=request.columns,
+                on_reject=options.on_reject,
+                keys_unique=_keys_are_unique(base),
+                run=run,
+                transport=transport,
+            )
+        )
+        for route in routes:
+            name = route.name
+            count = Count.Globally()
+            after[name] = results[name].written | f"Done with {name}" >> count
+            if options.on_reject == "collect":
+                rejected.append((name, results[name].rejected))
+    if changes:
+        applied = (
+            pipeline
+            | "Read changes" >> ReadChanges(changes, verified, run)
+            | "Newest of each key" >> NewestChanges(run)
+            | "Apply to all targets"
+            >> ApplyChanges(
+                routes=routes,
+                filter=request.filter,
+                columns=request.columns,
+                after=after or None,
+                on_reject=options.on_reject,
+                run=run,
+                transport=transport,
+            )
+        )
+        for name, collections in applied.items():
+            rejected += [(name, each) for each in collections]
+    if options.run_dir:
+        for number, (name, items) in enumerate(rejected):
+            path = Path(options.run_dir, "rejected", f"{name}-{number}")
+            label = f"Keep rejected of {name} {number}"
+            _ = items | label >> WriteRejected(str(path))
+
+
+def _keys_are_unique(parts: tuple[Part, ...]) -> bool:
+    """A table gives each key once; the old connector's files promise nothing."""
+    return all(part.format != "emr" for part in parts)

@@ -1,0 +1,248 @@
+"""Writes a collection of items as a backup: data files, then one manifest.
+
+    Item --batches--> WriteFiles (a bundle fills its own files) --> Draft
+         --once each--> NameFile (temporary name -> own name)   --> FileRecord
+         --all of them--> FinishBackup (manifests, ours last)   --> Manifest
+
+Items are not shuffled, only the records of files are. A bundle that fails leaves files
+under temporary names alone, a run that fails leaves no manifest: neither looks whole.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+import apache_beam as beam
+import msgspec
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
+
+from transforms import metrics
+from transforms.archive.coders import register_coders
+from transforms.archive.data_files import DataFile, Draft, JsonFormat
+from transforms.archive.digest import ContentDigest
+from transforms.archive.export_layout import (
+    FILES_MANIFEST,
+    SUMMARY_MANIFEST,
+    files_manifest,
+    key_prefix,
+    summary_manifest,
+)
+from transforms.archive.files import delete_files, join, list_files, move
+from transforms.archive.manifest import (
+    MANIFEST,
+    TEMPORARY,
+    FileRecord,
+    Manifest,
+    write_with_md5,
+)
+from transforms.dynamodb.errors import JobStoppedError
+from transforms.items import Item, ItemBatch
+from transforms.receipts import OnReject, RejectedItem
+from transforms.run_context import RunContext
+from transforms.tally import Tally
+from transforms.throttle.clock import SystemClock
+from transforms.timestamps import iso_utc
+
+__all__ = ["BACKUP", "BackupResult", "BackupSpec", "WriteBackup"]
+
+BACKUP = "backup"
+"""The route's name in counters and in the account."""
+
+_REJECTED: Final = "rejected"
+_FILE_BYTES = 256 * 1024 * 1024
+
+BackupFormat: TypeAlias = Literal["dynamodb-json", "parquet"]
+
+register_coders()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupSpec:
+    """What a backup is to be; travels to the workers.
+
+    Attributes:
+        directory: of this backup alone, on any Beam file system.
+        head: its manifest so far: without files, items, digest and end.
+        table_arn, table_id: of the source, for the service's summary.
+        file_bytes: a file is closed when it holds this much, uncompressed.
+    """
+
+    directory: str
+    head: Manifest
+    table_arn: str = ""
+    table_id: str = ""
+    file_bytes: int = _FILE_BYTES
+
+
+class BackupResult(NamedTuple):
+    """The outputs of `WriteBackup`.
+
+    Attributes:
+        manifest: the one manifest, when all is written.
+        rejected: items that the format cannot hold; None under on_reject="fail".
+    """
+
+    manifest: beam.PCollection[Manifest]
+    rejected: beam.PCollection[RejectedItem] | None
+
+
+@dataclass(eq=False, kw_only=True)
+class WriteBackup(beam.PTransform[beam.PCollection[Item], BackupResult]):
+    """Writes items to files, and a manifest when every item is in one.
+
+    Args:
+        spec: where, in which format.
+        on_reject: what becomes of an item that does not fit the format.
+        run: the run it belongs to, for progress.
+    """
+
+    spec: BackupSpec
+    on_reject: OnReject = "fail"
+    run: RunContext | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        """Makes it a transform."""
+        super().__init__()
+
+    def expand(self, pcoll: beam.PCollection[Item]) -> BackupResult:
+        """Returns the manifest, and the rejected items if they are collected."""
+        outputs = pcoll | "Write files" >> beam.ParDo(
+            WriteFiles(self.spec, self.on_reject, self.run)
+        ).with_outputs(_REJECTED, main="files")
+        records: beam.PCollection[FileRecord] = (
+            outputs.files
+            | "Once each" >> beam.Reshuffle()
+            | "Give files their names" >> beam.Map(partial(name_file, self.spec))
+        )
+        manifest: beam.PCollection[Manifest] = (
+            pcoll.pipeline
+            | "Once at the end" >> beam.Create([None])
+            | "Write the manifest"
+            >> beam.Map(
+                partial(_finish, self.spec), records=beam.pvalue.AsList(records)
+            ).with_output_types(Manifest)
+        )
+        if self.on_reject == "fail":
+            return BackupResult(manifest, None)
+        rejected = outputs[_REJECTED]
+        rejected.element_type = RejectedItem
+        return BackupResult(manifest, rejected)
+
+
+_Tagged: TypeAlias = beam.pvalue.TaggedOutput[Literal["rejected"], RejectedItem]
+_Written: TypeAlias = Draft | _Tagged
+
+
+class WriteFiles(beam.DoFn):
+    """Fills data files with a bundle's items; a file never outlives its bundle."""
+
+    def __init__(
+        self, spec: BackupSpec, on_reject: OnReject, run: RunContext | None
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._spec, self._on_reject, self._run = spec, on_reject, run
+        self._open: DataFile | None = None
+
+    def setup(self) -> None:
+        """Opens the counters of this process."""
+        self._tally = Tally(self._run)
+
+    def start_bundle(self) -> None:
+        """Forgets the file of a bundle that failed."""
+        self.teardown()
+
+    @beam.DoFn.yields_elements  # type: ignore[untyped-decorator]
+    def process_batch(self, batch: ItemBatch) -> Iterator[_Written]:
+        """Adds a batch to the open file; yields the file once it is full."""
+        if self._open is None:
+            self._open = _open_file(self._spec)
+        misfits = self._open.add(batch.wires)
+        for misfit in misfits:
+            yield self._rejected(batch.wires[misfit.place], misfit.reason)
+        if self._open.written_bytes >= self._spec.file_bytes:
+            yield self._finish_file(self._open)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        """Completes the open file."""
+        if self._open is not None:
+            yield GlobalWindows.windowed_value(self._finish_file(self._open))
+        self._tally.flush()
+
+    def teardown(self) -> None:
+        """Drops what is not complete."""
+        if self._open is not None:
+            self._open.abandon()
+            self._open = None
+
+    def infer_output_type(self, _input_type: object) -> type[Draft]:
+        """Drafts on the main output."""
+        return Draft
+
+    def _finish_file(self, file: DataFile) -> Draft:
+        self._open = None
+        draft = file.finish()
+        self._tally.add(metrics.WRITTEN, draft.record.items, BACKUP)
+        self._tally.add(metrics.FILES_WRITTEN, 1)
+        self._tally.add(metrics.BYTES_WRITTEN, draft.record.bytes)
+        self._tally.flush()
+        return draft
+
+    def _rejected(self, wire: bytes, reason: str) -> _Tagged:
+        if self._on_reject == "fail":
+            raise JobStoppedError(
+                f"an item does not fit the schema: {reason}; correct the schema, or "
+                'collect such items with on_reject="collect"'
+            )
+        self._tally.add(metrics.REJECTED, 1, BACKUP)
+        item = RejectedItem(BACKUP, reason, 1, Item(bytes(wire)))
+        return beam.pvalue.TaggedOutput(_REJECTED, item)
+
+
+def _open_file(spec: BackupSpec) -> DataFile:
+    return DataFile(
+        spec.directory,
+        spec.head.run_id,
+        suffix=JsonFormat.suffix,
+        make_format=JsonFormat,
+    )
+
+
+def name_file(spec: BackupSpec, draft: Draft) -> FileRecord:
+    """Gives a complete file its own name; does nothing the second time."""
+    move(draft.path, join(spec.directory, draft.record.name))
+    return draft.record
+
+
+def _finish(spec: BackupSpec, _: None, *, records: Sequence[FileRecord]) -> Manifest:
+    return finish_backup(spec, records)
+
+
+def finish_backup(spec: BackupSpec, records: Iterable[FileRecord]) -> Manifest:
+    """Writes the manifests, ours last, and removes what failed bundles left."""
+    files = sorted(records, key=lambda record: record.name)
+    content = sum((record.content for record in files), ContentDigest())
+    manifest = msgspec.structs.replace(
+        spec.head,
+        ended=iso_utc(SystemClock().wall()),
+        items=content.items,
+        digest=content.hex,
+        files=files,
+    )
+    directory = spec.directory
+    if manifest.format == "dynamodb-json":
+        listed = files_manifest(files, key_prefix(directory))
+        write_with_md5(directory, FILES_MANIFEST, listed)
+        summary = summary_manifest(
+            directory=directory,
+            table_arn=spec.table_arn,
+            table_id=spec.table_id,
+            started=manifest.started,
+            ended=manifest.ended,
+            items=manifest.items,
+        )
+        write_with_md5(directory, SUMMARY_MANIFEST, summary)
+    delete_files(list(list_files(join(directory, TEMPORARY))))
+    write_with_md5(directory, MANIFEST, msgspec.json.encode(manifest))
+    return manifest
