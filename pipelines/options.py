@@ -16,7 +16,7 @@ from pipelines.run_options import RUN_GROUP
 from pipelines.source_options import TABLE, SourceOptions, chosen_rate
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.tables import TableRef
-from transforms.routes import Route
+from transforms.routes import MODES, Mode, Route
 from transforms.throttle.rate import Rate
 
 __all__ = ["CopyOptions", "RouteOptions", "routes_of"]
@@ -88,13 +88,25 @@ class RouteOptions:
             convert=convert.columns,
         ),
     )
-    mode: Literal["put", "delete"] = field(
-        default="put",
+    mode: Mode = field(
+        default="overwrite",
         metadata=flag(
             _TARGET,
-            "put replaces whole items; delete removes the items that have the same key",
+            "where an item with the same key is: overwrite replaces it (the default), "
+            "if-absent keeps it, newer replaces it if --newer-by says so, merge sets "
+            "the attributes copied and keeps the others, delete removes it",
             metavar="MODE",
-            choices=("put", "delete"),
+            choices=MODES,
+        ),
+    )
+    newer_by: str | None = field(
+        default=None,
+        metadata=flag(
+            _TARGET,
+            "for --mode newer: the target's attribute, a number or an ISO time, that "
+            "says which item is newer",
+            metavar="ATTR",
+            convert=convert.text,
         ),
     )
     endpoint: str | None = field(
@@ -209,6 +221,7 @@ def _route(target: RouteOptions, table: TableRef, default_name: str) -> Route:
             columns=target.columns,
             write=target.write,
             mode=target.mode,
+            newer_by=target.newer_by,
         )
     except UserError as error:
         raise UserError(f"to {target.to}: {error}") from error

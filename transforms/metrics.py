@@ -32,6 +32,7 @@ __all__ = [
     "SUPERSEDED",
     "THROTTLED_REQUESTS",
     "THROTTLED_SECONDS",
+    "TIES",
     "WRITE_UNITS",
     "WRITTEN",
     "Metric",
@@ -120,7 +121,10 @@ SHARED_SUPERSEDED = Metric(
     "shared_superseded", "items", "Changes followed by a newer one of the same key"
 )
 SUPERSEDED = Metric(
-    "superseded", "items", "Items followed by another of the same key", "route"
+    "superseded", "items", "Items that gave way to another of the same key", "route"
+)
+TIES = Metric(
+    "ties", "items", "Of these, items whose version the stored item has too", "route"
 )
 REJECTED = Metric("rejected", "items", "Items that could not be written", "route")
 WRITE_UNITS = Metric("write_units", "units", "Write capacity consumed", "route")
@@ -158,6 +162,7 @@ ALL_METRICS = (
     FILTERED,
     SKIPPED,
     SUPERSEDED,
+    TIES,
     REJECTED,
     WRITE_UNITS,
     RETRIED_BATCHES,

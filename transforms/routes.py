@@ -19,12 +19,21 @@ from transforms.dynamodb.tables import TableRef
 from transforms.items import Item, ItemBatch, Wire
 from transforms.throttle.rate import Rate
 
-__all__ = ["Filter", "ItemProgram", "Mode", "Processed", "Route", "keeps_keys"]
+__all__ = [
+    "MODES",
+    "Filter",
+    "ItemProgram",
+    "Mode",
+    "Processed",
+    "Route",
+    "keeps_keys",
+]
 
 Filter: TypeAlias = str | Condition | Callable[[Item], bool]
-Mode: TypeAlias = Literal["put", "delete"]
+Mode: TypeAlias = Literal["overwrite", "if-absent", "newer", "merge", "delete"]
 
-MODES: tuple[Mode, ...] = ("put", "delete")
+MODES: tuple[Mode, ...] = ("overwrite", "if-absent", "newer", "merge", "delete")
+"""What a write does where the target has an item of the same key; see `Route`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +48,12 @@ class Route:
         columns: source attribute -> target attribute, the attributes picked and
             their new names. None (schemaless) leaves the item byte for byte.
         write: the share of the target's write capacity that may be used.
-        mode: "put" replaces whole items, "delete" deletes the items' keys.
+        mode: what becomes of a stored item with the same key. "overwrite" replaces
+            it whole; "if-absent" keeps it; "newer" replaces it if `newer_by` says so;
+            "merge" sets the attributes that the item has and keeps the others;
+            "delete" deletes it.
+        newer_by: for "newer": the target's attribute that holds a number or an ISO
+            time. An item without it is older than any other.
 
     Raises:
         UserError: the name is empty, the mode unknown, or the columns clash.
@@ -51,18 +65,36 @@ class Route:
     filter: Filter | None = None
     columns: Mapping[str, str] | None = None
     write: Rate = field(default_factory=lambda: Rate.percent(50))
-    mode: Mode = "put"
+    mode: Mode = "overwrite"
+    newer_by: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name or "/" in self.name:
             msg = f"a route's name must be a word without '/', got {self.name!r}"
             raise UserError(msg)
         if self.mode not in MODES:
-            modes = " or ".join(MODES)
-            msg = f"route {self.name}: mode must be {modes}, got {self.mode!r}"
+            modes = ", ".join(MODES)
+            msg = f"route {self.name}: mode must be one of {modes}, got {self.mode!r}"
             raise UserError(msg)
+        self._check_newer_by()
         check_columns(self.columns, f"route {self.name}")
         as_condition(self.filter)
+
+    def _check_newer_by(self) -> None:
+        if (self.mode == "newer") != (self.newer_by is not None):
+            msg = (
+                f"route {self.name}: mode newer and the attribute that says which item "
+                f"is newer (newer_by) belong together, got {self.mode!r} and "
+                f"{self.newer_by!r}"
+            )
+            raise UserError(msg)
+        written = None if self.columns is None else self.columns.values()
+        if self.newer_by and written is not None and self.newer_by not in written:
+            msg = (
+                f"route {self.name}: {self.newer_by!r} says which item is newer, and "
+                "the columns leave it out; add it to them"
+            )
+            raise UserError(msg)
 
 
 def check_columns(columns: Mapping[str, str] | None, where: str) -> None:

@@ -85,7 +85,9 @@ class WriteToDynamoDB(
     Args:
         table: the target.
         write: the share of its write capacity, or units a second.
-        mode: "put" replaces whole items, "delete" deletes the items' keys.
+        mode: what becomes of a stored item with the same key, as `Route` has it:
+            "overwrite", "if-absent", "newer", "merge" or "delete".
+        newer_by: for "newer", the attribute that says which item is.
         on_reject: what an item does that the service will never take: "fail" the
             bundle (default), or "collect" it in `result.rejected`.
         keys_unique: the promise that no two items have the same key, as in a scan
@@ -104,7 +106,8 @@ class WriteToDynamoDB(
         table: TableRef,
         *,
         write: Rate | None = None,
-        mode: Mode = "put",
+        mode: Mode = "overwrite",
+        newer_by: str | None = None,
         on_reject: OnReject = "fail",
         keys_unique: bool = False,
         name: str | None = None,
@@ -114,7 +117,7 @@ class WriteToDynamoDB(
         super().__init__()
         rate = write or Rate.percent(50)
         name = name or table.name.rpartition("/")[2]
-        route = Route(name=name, target=table, write=rate, mode=mode)
+        route = Route(name=name, target=table, write=rate, mode=mode, newer_by=newer_by)
         options = WriteOptions(
             on_reject=on_reject,
             keys_unique=keys_unique,

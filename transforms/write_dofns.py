@@ -10,7 +10,7 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import metrics
-from transforms.batch_writer import BatchWriter, Outcome, Refused
+from transforms.batch_writer import BatchWriter
 from transforms.dynamodb.client import client_for
 from transforms.dynamodb.errors import JobStoppedError, UserError
 from transforms.dynamodb.event_loop import worker_loop
@@ -22,8 +22,10 @@ from transforms.receipts import OnReject, Receipt, RejectedItem
 from transforms.routes import Filter, ItemProgram, Route
 from transforms.run_context import RunContext
 from transforms.run_values import RunValue
+from transforms.single_writer import SingleWriter
 from transforms.tally import Tally
 from transforms.throttle.clock import SystemClock
+from transforms.writer_lanes import LaneWriter, Outcome, Refused
 
 __all__ = [
     "REJECTED",
@@ -134,7 +136,7 @@ class _Submitted:
 
 
 class WriteItems(beam.DoFn):
-    """Feeds batches of one route to a `BatchWriter` and tells what became of them.
+    """Feeds batches of one route to a `LaneWriter` and tells what became of them.
 
     Results may come batches later; a bundle ends only when each of its items is
     written, superseded or rejected (I2).
@@ -143,7 +145,7 @@ class WriteItems(beam.DoFn):
     def __init__(self, branches: RunValue[Branches], index: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._branches, self._index = branches, index
-        self._writer: BatchWriter | None = None
+        self._writer: LaneWriter | None = None
 
     def setup(self) -> None:
         """Opens the route's table: its keys, its capacity, its client."""
@@ -169,17 +171,7 @@ class WriteItems(beam.DoFn):
     def start_bundle(self) -> None:
         """Starts with no request in flight: those of a failed bundle are dropped."""
         self.teardown()
-        self._writer = BatchWriter(
-            self._client,
-            self._limiter,
-            worker_loop().loop,
-            clock=SystemClock(),
-            rng=random.Random(),  # noqa: S311  # jitter, no secret
-            keys=self._keys,
-            mode=self._route.mode,
-            keys_unique=self._options.keys_unique,
-            max_bytes_in_flight=MAX_BYTES_IN_FLIGHT,
-        )
+        self._writer = self._make_writer()
 
     @beam.DoFn.yields_elements  # type: ignore[untyped-decorator]
     def process_batch(self, batch: ItemBatch) -> Iterator[Written]:
@@ -215,7 +207,25 @@ class WriteItems(beam.DoFn):
         """Receipts on the main output; the tagged one is typed by `write`."""
         return Receipt
 
-    def _open_writer(self) -> BatchWriter:
+    def _make_writer(self) -> LaneWriter:
+        route = self._route
+        client, limiter, loop = self._client, self._limiter, worker_loop().loop
+        lanes: dict[str, Any] = {
+            "clock": SystemClock(),
+            "rng": random.Random(),  # noqa: S311  # jitter, no secret
+            "keys": self._keys,
+            "keys_unique": self._options.keys_unique,
+            "max_bytes_in_flight": MAX_BYTES_IN_FLIGHT,
+        }
+        match route.mode:
+            case "overwrite" | "delete" as mode:
+                deletes = mode == "delete"
+                return BatchWriter(client, limiter, loop, deletes=deletes, **lanes)
+            case mode:
+                lanes["newer_by"] = route.newer_by or ""
+                return SingleWriter(client, limiter, loop, mode=mode, **lanes)
+
+    def _open_writer(self) -> LaneWriter:
         if self._writer is None:
             raise JobStoppedError("a bundle was processed before it was started")
         return self._writer
@@ -236,6 +246,7 @@ class WriteItems(beam.DoFn):
         name, tally = self._route.name, self._tally
         tally.add(metrics.WRITTEN, outcome.written, name)
         tally.add(metrics.SUPERSEDED, outcome.superseded, name)
+        tally.add(metrics.TIES, outcome.ties, name)
         tally.add(metrics.REJECTED, len(outcome.refused), name)
         tally.add(metrics.RETRIED_BATCHES, outcome.retried_requests, name)
         tally.add_units(metrics.WRITE_UNITS, outcome.units, name)

@@ -67,7 +67,7 @@ def test_the_words_of_the_design_become_options():
     assert west.columns == {"uuid_hash": "uuid_hash", "day": "when"}
     assert west.filter == "day >= '2013-06-01'"
     assert (east.name, east.write) == ("us-east-1", Rate.units(500))
-    assert (east.columns, east.filter, east.mode) == (None, None, "put")
+    assert (east.columns, east.filter, east.mode) == (None, None, "overwrite")
 
 
 def test_a_rate_that_is_not_said_is_half_the_capacity():
@@ -181,8 +181,9 @@ def test_a_role_in_another_account_is_the_targets_own():
         (
             "--source eu-west-1/orders --to us-west-2/orders --mode deleet",
             (
-                "to us-west-2/orders: --mode is 'deleet', which is none of put, "
-                "delete; did you mean delete?"
+                "to us-west-2/orders: --mode is 'deleet', which is none of "
+                "overwrite, if-absent, "
+                "newer, merge, delete; did you mean delete?"
             ),
         ),
         (

@@ -14,11 +14,12 @@ from transforms.batch_requests import (
     MAX_REQUEST_BYTES,
     split_items,
 )
-from transforms.batch_writer import BatchWriter, Outcome
+from transforms.batch_writer import BatchWriter
 from transforms.dynamodb.errors import JobStoppedError
 from transforms.dynamodb.operations import batch_put_body
 from transforms.throttle.clock import HeldClock
 from transforms.throttle.limiter import UnlimitedLimiter
+from transforms.writer_lanes import Outcome
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,7 @@ def test_every_item_is_written_superseded_or_refused(loop, batches, share, uniqu
 def test_deletes_send_keys_alone(loop):
     table = FakeTable()
     table.items = {"a": "1", "b": "2"}
-    writer = writer_to(table, loop, mode="delete")
+    writer = writer_to(table, loop, deletes=True)
     writer.submit([item("a", 5)], None)
     assert [o.written for o in writer.drain()] == [1]
     assert table.items == {"b": "2"}

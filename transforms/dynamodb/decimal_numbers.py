@@ -12,6 +12,7 @@ from decimal import Decimal
 __all__ = [
     "NUMBER_CONTEXT",
     "AttributeValueError",
+    "NumberOutOfRangeError",
     "exact_number",
     "number_size_bytes",
     "number_text",
@@ -21,6 +22,10 @@ __all__ = [
 
 class AttributeValueError(ValueError):
     """A value, on the wire or in Python, that DynamoDB has no form for."""
+
+
+class NumberOutOfRangeError(AttributeValueError):
+    """A number of too many digits, too large or too small for N."""
 
 
 NUMBER_CONTEXT = decimal.Context(
@@ -67,14 +72,14 @@ def exact_number(number: Decimal | int | str) -> Decimal:
     digits it does not pass NUMBER_CONTEXT (boto3's resource raises `Rounded` there).
 
     Raises:
-        AttributeValueError: NaN, infinity, too many digits, too large or too small.
+        NumberOutOfRangeError: NaN, infinity, too many digits, too large or too small.
     """
     for read in (NUMBER_CONTEXT.create_decimal, _without_zeros):
         with contextlib.suppress(decimal.DecimalException):
             exact = read(number)
             if exact.is_finite():
                 return exact
-    raise AttributeValueError(
+    raise NumberOutOfRangeError(
         "a number that N cannot hold: it has 38 significant digits, and a magnitude of"
         " 1E-130 to 9.99E+125, or zero; round the number, or store it as a string"
     )

@@ -73,6 +73,10 @@ class BeamDynamoDBError(Exception):
         """The text alone, whatever other fields there are."""
         return str(self.args[0]) if self.args else ""
 
+    def __repr__(self) -> str:
+        """The kind and the text: other fields may hold an item."""
+        return f"{type(self).__name__}({str(self)!r})"
+
 
 class UserError(BeamDynamoDBError):
     """The input is wrong; nothing was written."""
@@ -155,7 +159,18 @@ class DuplicateKeysError(ItemRejectedError):
 
 
 class ConditionFailedError(ItemRejectedError):
-    """A conditional write found its condition false."""
+    """A conditional write found its condition false.
+
+    `stored` is the item that it found, as JSON, if the request asked for it
+    (ReturnValuesOnConditionCheckFailure=ALL_OLD); no part of the text.
+    """
+
+    def __init__(
+        self, message: str, code: str = "", stored: bytes | None = None
+    ) -> None:
+        super().__init__(message, code)
+        self.args = (message, code, stored)
+        self.stored = stored
 
 
 class JobStoppedError(BeamDynamoDBError):
@@ -224,9 +239,6 @@ _CREDENTIALS = frozenset(
     }
 )
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
-_CONDITIONAL = frozenset(
-    {"ConditionalCheckFailedException", "TransactionCanceledException"}
-)
 _NOT_FOUND = frozenset({"ResourceNotFoundException", "TableNotFoundException"})
 _INVALID = frozenset(
     {
@@ -279,7 +291,11 @@ def error_from_response(
     """
     reply = _decode(body)
     code = _code_of(reply)
-    return _classify(operation, f"{operation} on {table_display}", status, code, reply)
+    what = f"{operation} on {table_display}"
+    if code == "ConditionalCheckFailedException":
+        text = f"{what}: the condition is false"
+        return ConditionFailedError(text, code, _stored_item(body))
+    return _classify(operation, what, status, code, reply)
 
 
 def _classify(
@@ -294,7 +310,7 @@ def _classify(
         return ExpiredCredentialsError(f"{what}: the session token expired ({code})")
     if code in _INVALID or status == _PAYLOAD_TOO_LARGE:
         return _invalid(operation, what, code, said)
-    if code in _CONDITIONAL:
+    if code == "TransactionCanceledException":
         return _unfulfilled(what, code, said, reply)
     return _stopped(operation, what, code, said)
 
@@ -303,8 +319,6 @@ def _unfulfilled(
     what: str, code: str, said: str, reply: dict[str, Any]
 ) -> BeamDynamoDBError:
     """A transaction fails as its worst part does: for good before for now."""
-    if code == "ConditionalCheckFailedException":
-        return ConditionFailedError(f"{what}: the condition is false", code)
     parts = reply.get("CancellationReasons") or []
     codes = {str(part.get("Code", "None")) for part in parts} - {"None"}
     if codes & {"ValidationError", "ItemCollectionSizeLimitExceeded"}:
@@ -340,6 +354,14 @@ def _stopped(operation: str, what: str, code: str, said: str) -> JobStoppedError
             f"{what} found no such table: {said}; check its name, region and account"
         )
     return JobStoppedError(f"{what} failed: {said}; this error is not known to pass")
+
+
+class _ConditionFailed(msgspec.Struct):
+    Item: msgspec.Raw = msgspec.Raw()
+
+
+def _stored_item(body: bytes) -> bytes | None:
+    return bytes(msgspec.json.decode(body, type=_ConditionFailed).Item) or None
 
 
 def _decode(body: bytes) -> dict[str, Any]:

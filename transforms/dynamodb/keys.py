@@ -62,6 +62,7 @@ class KeyDecoder:
     """
 
     def __init__(self, schema: KeySchema) -> None:
+        self.schema = schema
         self._names = schema.names
         self._heads = [msgspec.json.encode(name) + b":" for name in self._names]
         self._pick = attribute_picker(self._names)
