@@ -1,0 +1,99 @@
+"""DuckDB as this library uses it: capped, on its own, and in words of ours.
+
+Each session has a memory cap and a temporary directory of its own, readable by its
+owner alone, where it puts what does not fit; both end with it. It reaches no file and
+no network: what a query reads is handed to it, so that it reads the same on a cluster.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from transforms.dynamodb.errors import JobStoppedError, UserError
+
+__all__ = ["DEFAULT_MEMORY_MB", "Session", "explain_error", "open_session"]
+
+DEFAULT_MEMORY_MB = 2_048
+
+Session = duckdb.DuckDBPyConnection
+
+
+@contextmanager
+def open_session(
+    memory_mb: int = DEFAULT_MEMORY_MB,
+    *,
+    threads: int | None = None,
+    temp_parent: str | None = None,
+) -> Iterator[Session]:
+    """Opens a DuckDB for one query.
+
+    Args:
+        memory_mb: its cap; beyond it operators spill. DuckDB needs about 125 MB a
+            thread to join and sort.
+        threads: None for one a core.
+        temp_parent: where its directory is made; the system's place by default.
+
+    Raises:
+        JobStoppedError: the directory cannot be made.
+    """
+    try:
+        directory = tempfile.TemporaryDirectory(
+            prefix="beam-dynamodb-query-", dir=temp_parent, ignore_cleanup_errors=True
+        )
+    except OSError as error:
+        raise JobStoppedError(
+            f"no temporary directory can be made for the query ({error}); set TMPDIR "
+            "to one with room for what does not fit in memory"
+        ) from error
+    with directory as path:
+        # A database in a file, so that tables may leave memory too.
+        session = duckdb.connect(
+            str(Path(path, "query.duckdb")),
+            config={
+                "memory_limit": f"{memory_mb}MB",
+                "temp_directory": str(Path(path, "spilled")),
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "python_enable_replacements": "false",
+                "preserve_insertion_order": "false",
+                **({} if threads is None else {"threads": str(threads)}),
+            },
+        )
+        try:
+            session.execute("SET enable_external_access = false")
+            session.execute("SET lock_configuration = true")
+            yield session
+        finally:
+            session.close()
+
+
+_FUNCTIONS = "Candidate functions:"
+_NOISE = re.compile(r"^\w+ Error: ")
+_MAX_LINES = 6
+
+
+def explain_error(error: duckdb.Error, hint: str = "") -> UserError | JobStoppedError:
+    """Returns DuckDB's error as one of ours: the query's fault, or the machine's.
+
+    Args:
+        error: what it raised.
+        hint: added to the text of an error in the query.
+    """
+    lines = [line for line in _NOISE.sub("", str(error)).splitlines() if line.strip()]
+    # Forty candidate functions help nobody.
+    text = "\n".join(line for line in lines[:_MAX_LINES] if not _is_candidate(line))
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return JobStoppedError(
+            f"the query does not fit, even spilling: {text}; give it more --memory-mb"
+        )
+    if isinstance(error, duckdb.IOException | duckdb.InternalException):
+        return JobStoppedError(f"the query failed: {text}")
+    return UserError(f"the query is not valid: {text}{hint}")
+
+
+def _is_candidate(line: str) -> bool:
+    return "-> " in line or line.strip() == _FUNCTIONS
