@@ -6,6 +6,8 @@ import pytest
 
 from pipelines.command_line import read_options
 from pipelines.options import CopyOptions, RouteOptions
+from pipelines.query_options import QueryOptions, TableOptions
+from transforms.query.statement import bind, parse_query
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIES = [ROOT / "examples" / "two_regions.yaml"]
@@ -16,3 +18,12 @@ def test_a_copy_that_is_an_example_is_read_as_it_stands(path):
     options, beam = read_options(["--job", str(path)], CopyOptions, RouteOptions)
     assert beam == []
     assert len(options.routes()) == len(options.targets)
+
+
+def test_the_query_that_is_an_example_binds_to_its_schemas():
+    path = ROOT / "examples" / "query.yaml"
+    options, beam = read_options(["--job", str(path)], QueryOptions, TableOptions)
+    assert beam == []
+    schemas = {one.name: one.schema for one in options.tables() if one.schema}
+    columns = bind(parse_query(options.text).text, schemas)
+    assert [column.name for column in columns] == ["country", "orders", "total"]

@@ -51,6 +51,8 @@ class ScanRequest:
         projection: the attributes to return.
         filter: what the service leaves out, after having charged for it. Its
             placeholders differ from those of `projection`.
+        counts_only: ask for the number of items, and for none of them; `projection`
+            is None then.
     """
 
     table: str
@@ -62,6 +64,7 @@ class ScanRequest:
     index: str | None = None
     projection: ServiceExpression | None = None
     filter: ServiceExpression | None = None
+    counts_only: bool = False
 
     def body(self) -> bytes:
         """Returns the request's body.
@@ -83,6 +86,8 @@ class ScanRequest:
             fields["ConsistentRead"] = True
         if self.index is not None:
             fields["IndexName"] = self.index
+        if self.counts_only:
+            fields["Select"] = "COUNT"
         return msgspec.json.encode(fields | self._expressions())
 
     def _expressions(self) -> dict[str, Any]:

@@ -48,6 +48,10 @@ __all__ = ["Pushed", "PushedFilter", "push_filters"]
 _MAX_CHOICES = 100
 _MAX_OPERATORS = 250
 
+# Kinds that every value of the right DynamoDB type fits. Of the others some numbers do
+# not, which are NULL in SQL, and which no condition tells from those that do.
+_BY_TYPE = ("VARCHAR", "BOOLEAN")
+
 _COMPARATORS: Mapping[type, Comparator] = {
     exp.EQ: "=",
     exp.NEQ: "<>",
@@ -246,7 +250,8 @@ class _Table:
         if not is_null:
             # What is there but does not fit is NULL, or asks to be seen.
             there = conjunction(AttributeExists(path), negation(_is_type(path, "NULL")))
-            return Pushed(there, exact=self._is_key(column) or not column.tags)
+            fits = column.type.kind in (*_BY_TYPE, "DOUBLE") and self._is_key(column)
+            return Pushed(there, exact=fits or not column.tags)
         if column.type.kind in ("BIGINT", "DECIMAL", "LIST", "STRUCT", "MAP"):
             return None  # a number, or a list, that does not fit is NULL too
         nothing: Node = disjunction(AttributeNotExists(path), _is_type(path, "NULL"))
@@ -278,7 +283,10 @@ class _Table:
             if comparator == "<>" and not self._is_key(column):
                 # To the service what is not there differs from everything.
                 node = conjunction(_is_type(path, column.tags[0]), node)
-            return self._widened(column, node, exact=column.type.kind != "DOUBLE")
+            exact = column.type.kind in _BY_TYPE or (
+                comparator == "=" and column.type.kind != "DOUBLE"
+            )
+            return self._widened(column, node, exact=exact)
         below, above = neighbours(tagged["N"])
         match comparator:
             case "=":
@@ -297,6 +305,10 @@ class _Table:
         high = constant(term.args["high"], column)
         if low is None or high is None:
             return None
+        if column.type.kind != "DOUBLE":
+            node = Between(Path(column.attribute), literal(low), literal(high))
+            exact = column.type.kind in _BY_TYPE
+            return self._widened(column, node, exact=exact)
         first, second = (
             self._compared(column, ">=", low),
             self._compared(column, "<=", high),

@@ -234,12 +234,14 @@ def _rename(table: exp.Table, name: str) -> None:
 
 
 def needed_schemas(
-    statement: Statement, schemas: Mapping[str, TableSchema]
+    statement: Statement,
+    schemas: Mapping[str, TableSchema],
+    result: tuple[ResultColumn, ...],
 ) -> dict[str, TableSchema | None]:
     """Returns each table's columns that the query needs; None if it needs no column.
 
-    The result binds as the whole does, and to the same columns; where sqlglot cannot
-    tell, every column is needed.
+    On those alone it has the same `result`; where sqlglot cannot tell, every column is
+    needed.
     """
     whole: dict[str, TableSchema | None] = {
         name: schemas[name] for name in statement.tables
@@ -253,9 +255,11 @@ def needed_schemas(
         for name, columns in found.items()
     }
     needed = {name: needed.get(name) for name in statement.tables}
-    if _binds_alike(statement, schemas, needed):
-        return needed
-    return whole
+    left = {name: one or _any_column(schemas[name]) for name, one in needed.items()}
+    try:
+        return needed if bind(statement.text, left) == result else whole
+    except UserError:
+        return whole
 
 
 def _columns_by_table(qualified: Qualified) -> dict[str, set[str]]:
@@ -266,20 +270,6 @@ def _columns_by_table(qualified: Qualified) -> dict[str, set[str]]:
             if name is not None:
                 found[name].add(column.name)
     return found
-
-
-def _binds_alike(
-    statement: Statement,
-    schemas: Mapping[str, TableSchema],
-    needed: Mapping[str, TableSchema | None],
-) -> bool:
-    left = {
-        name: schema or _any_column(schemas[name]) for name, schema in needed.items()
-    }
-    try:
-        return bind(statement.text, left) == bind(statement.text, schemas)
-    except UserError:
-        return False
 
 
 def _any_column(schema: TableSchema) -> TableSchema:

@@ -1,0 +1,144 @@
+"""``beam-dynamodb query``: SQL over tables of several regions."""
+
+import random
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from pipelines.command_line import read_options
+from pipelines.help_text import EXIT_CODES_HELP, draw_help
+from pipelines.launch import ExitCode, debugging
+from pipelines.query_aside import KeptAside
+from pipelines.query_options import QueryOptions, TableOptions
+from pipelines.query_output import (
+    write_csv,
+    write_json,
+    write_parquet,
+    write_table,
+    writing,
+)
+from pipelines.query_progress import QueryProgress
+from pipelines.run_directory import RunDirectory, make_run_id
+from transforms.dynamodb.errors import UserError
+from transforms.dynamodb.transport import TransportConfig
+from transforms.query.local import LocalQuery, run_locally
+from transforms.query.plan import QueryPlan, QueryRequest, check_query
+from transforms.query.reading import Reading
+from transforms.query.statement import parse_query
+from transforms.throttle.clock import SystemClock
+
+__all__ = ["help_text", "run"]
+
+_HEAD = """\
+usage: beam-dynamodb query 'SELECT …' [options]
+           [--table NAME=REGION/TABLE [its options] …]
+
+Runs SQL, in DuckDB's dialect, over DynamoDB tables of any regions and over backups,
+and reads of them no more than the query needs. Nothing is written but the result.
+
+Examples
+  beam-dynamodb query "SELECT c.country, count(*), sum(o.total) FROM orders o
+      JOIN customers c ON c.id = o.customer GROUP BY ALL" \\
+      --table orders=eu-west-1/orders --read-percent 10 \\
+          --schema 'id VARCHAR, customer VARCHAR, total DECIMAL(38,2)' \\
+      --table customers=us-east-1/customers
+
+  beam-dynamodb query 'SELECT * FROM "eu-west-1/orders" LIMIT 10'
+
+  beam-dynamodb query "SELECT day, sum(total) FROM 's3://backup/orders/*.parquet'
+      GROUP BY day" --out csv --to totals.csv
+
+  beam-dynamodb query 'EXPLAIN SELECT count(*) FROM "eu-west-1/orders"'
+"""
+
+_TAIL = f"""\
+The job file
+  --job FILE              read options from a YAML file: the names above with _ for -,
+                          and the tables as a list under 'table', each with 'table'
+                          and its own options.
+
+EXPLAIN before the query, or --dry-run, prints what would be read and what it takes.
+Progress goes to standard error, the result alone to standard output.
+
+{EXIT_CODES_HELP}"""
+
+
+def help_text() -> str:
+    """Returns the help of ``beam-dynamodb query``."""
+    return draw_help(_HEAD, _TAIL, QueryOptions, TableOptions)
+
+
+def run(words: Sequence[str]) -> ExitCode:
+    """Checks and runs a query, and writes its result.
+
+    Raises:
+        UserError: bad input; nothing was read but samples.
+        JobStoppedError: a read failed, an item does not fit, or memory and disk do
+            not suffice.
+        KeyboardInterrupt: somebody stopped it.
+    """
+    words = list(words)
+    if words and not words[0].startswith("-"):
+        words[:1] = ["--sql", words[0]]
+    options, beam_words = read_options(words, QueryOptions, TableOptions)
+    if beam_words:
+        raise UserError(
+            f"{' '.join(beam_words)} after --: a query runs in this process, and takes "
+            "no flags of Beam's"
+        )
+    with debugging(options):
+        return _query(options)
+
+
+def _query(options: QueryOptions) -> ExitCode:
+    kept = KeptAside(lambda: _run_directory(options))
+    reading = Reading(
+        run_id=_run_id(),
+        transport=TransportConfig(kind=options.transport),
+        misfits=options.misfits,
+        keep_aside=kept.keep,
+    )
+    request = QueryRequest(
+        statement=parse_query(options.text),
+        tables=options.tables(),
+        inline=options.inline,
+        sample_items=options.sample,
+    )
+    plan = check_query(request, reading)
+    if options.dry_run or request.statement.explains:
+        print("\n".join(plan.lines()))
+        return ExitCode.DONE
+    progress = QueryProgress(plan, sys.stderr, SystemClock().monotonic)
+    with (
+        closing(kept),
+        run_locally(
+            plan, reading, memory_mb=options.memory_mb, show=progress.show
+        ) as running,
+    ):
+        progress.clear()
+        _write(options, plan, running)
+        progress.finish(running.counts)
+    if kept.directory is None:
+        return ExitCode.DONE
+    print(f"items that do not fit are kept in {kept.directory}", file=sys.stderr)
+    return ExitCode.REJECTED
+
+
+def _write(options: QueryOptions, plan: QueryPlan, running: LocalQuery) -> None:
+    if options.out == "parquet":
+        assert options.to is not None
+        write_parquet(running.schema, running, options.to)
+        return
+    write = {"table": write_table, "csv": write_csv, "json": write_json}[options.out]
+    with writing(options.to, sys.stdout) as stream:
+        write(plan.result, running, stream)
+        stream.flush()
+
+
+def _run_id() -> str:
+    return make_run_id(SystemClock().wall(), random.SystemRandom())
+
+
+def _run_directory(options: QueryOptions) -> Path:
+    return RunDirectory.create(options.run_dir, _run_id()).path
