@@ -54,6 +54,8 @@ COMMANDS = {
             "restore",
             "write a backup, or an export of the service's, to tables",
             "restore_command",
+        ),
+        Command(
             "query",
             "run SQL over tables of any regions, and over backups",
             "query_command",
