@@ -95,7 +95,7 @@ def test_one_endpoint_serves_every_table_that_names_none():
 def test_a_role_in_another_account_is_the_targets_own():
     copy = options(
         "--source eu-west-1/orders --source-profile home --to us-west-2/first "
-        "--role arn:aws:iam::210987654321:role/w --external-id e "
+        "--role arn:aws:iam::210987654321:role/w --external-id e1 "
         "--account 210987654321"
     )
     target = copy.routes()[0].target

@@ -28,6 +28,9 @@ AttributeType = Literal["S", "N", "B"]
 _NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 _ACCOUNT = re.compile(r"\d{12}")
+# API_AssumeRole: RoleArn and ExternalId.
+_ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
+_EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 _ARN = re.compile(r"arn:[a-z-]+:dynamodb:([^:]+):([^:]+):table/([^/]+)")
 _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso": "aws-iso"}
 
@@ -74,6 +77,19 @@ class TableRef:
         if self.account is not None and not _ACCOUNT.fullmatch(self.account):
             raise UserError(
                 f"account {self.account!r} of table {self.name!r} is not 12 digits"
+            )
+        if self.role_arn is not None and not _ROLE_ARN.fullmatch(self.role_arn):
+            raise UserError(
+                f"role {self.role_arn!r} of table {self.name!r} is not a role's ARN; "
+                "it looks like arn:aws:iam::ACCOUNT:role/NAME"
+            )
+        if self.external_id is not None and not _EXTERNAL_ID.fullmatch(
+            self.external_id
+        ):
+            # Not shown: its owner may keep it to himself.
+            raise UserError(
+                f"the external id of table {self.name!r} is not one that AWS allows; "
+                "use 2 to 1,224 letters, digits or any of _+=,.@:/-"
             )
         if self.external_id is not None and self.role_arn is None:
             raise UserError(
