@@ -100,7 +100,7 @@ def test_a_role_in_another_account_is_the_targets_own():
     )
     target = copy.routes()[0].target
     assert target.role_arn == "arn:aws:iam::210987654321:role/w"
-    assert (target.external_id, target.account) == ("e", "210987654321")
+    assert (target.external_id, target.account) == ("e1", "210987654321")
     assert (copy.source_table.profile, target.profile) == ("home", None)
 
 
