@@ -93,7 +93,7 @@ class ApplyChanges(
     """Puts and deletes what changed, at each route's rate.
 
     Args:
-        routes: of mode "put"; their filters decide between put and delete.
+        routes: of mode "overwrite"; their filters decide between put and delete.
         filter, columns: shared by all routes, before their own.
         after: a collection that must be complete first, a single element; None waits
             for nothing.
@@ -118,9 +118,9 @@ class ApplyChanges(
         """Refuses routes for which changes have no meaning."""
         super().__init__()
         for route in self.routes:
-            if route.mode != "put":
+            if route.mode != "overwrite":
                 raise UserError(
-                    f"route {route.name}: changes are put or deleted as they were "
+                    f"route {route.name}: changes overwrite or delete as they were "
                     f"made, so mode {route.mode!r} has no meaning; leave it out"
                 )
 
@@ -141,7 +141,7 @@ class ApplyChanges(
             DivideChanges(route, self.filter, self.columns), *waits
         ).with_outputs(_DELETES, main="puts")
         results = []
-        modes: tuple[Mode, ...] = ("put", "delete")
+        modes: tuple[Mode, ...] = ("overwrite", "delete")
         for mode, items in zip(modes, (divided.puts, divided[_DELETES]), strict=True):
             items.element_type = Item
             results.append(
