@@ -1,8 +1,9 @@
 """The account: where every scanned item went, for every route.
 
-    scanned = written + filtered + skipped + superseded + rejected
+    scanned + fanned out = written + filtered + skipped + superseded + rejected
 
-An item that the filter of all routes leaves out counts as filtered for each of them.
+An item that the filter of all routes leaves out counts as filtered for each of them,
+an expired one as skipped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ _FATES = {
         metrics.REJECTED,
     )
 }
+_FANNED_OUT = metrics.FANNED_OUT.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class RouteAccount:
     skipped: int
     superseded: int
     rejected: int
+    fanned_out: int = 0
 
     @property
     def total(self) -> int:
@@ -51,7 +54,9 @@ class Account:
     @property
     def balances(self) -> bool:
         """True if no item was lost and none counted twice, on any route."""
-        return all(route.total == self.scanned for route in self.routes)
+        return all(
+            route.total == self.scanned + route.fanned_out for route in self.routes
+        )
 
     @property
     def rejected(self) -> int:
@@ -60,9 +65,12 @@ class Account:
 
     def table(self) -> list[str]:
         """Returns the account as aligned lines, a heading and one line a route."""
-        rows = [("route", "scanned", *_FATES)]
+        added = [_FANNED_OUT] if any(route.fanned_out for route in self.routes) else []
+        rows = [
+            ("route", "scanned", *(name.replace("_", " ") for name in added), *_FATES)
+        ]
         for route in self.routes:
-            figures = (getattr(route, fate) for fate in _FATES)
+            figures = (getattr(route, name) for name in (*added, *_FATES))
             rows.append((route.name, *(f"{n:,}" for n in (self.scanned, *figures))))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return ["  ".join(_align(row, widths)).rstrip() for row in rows]
@@ -73,6 +81,8 @@ class Account:
         for route in self.routes:
             fates = [(fate, getattr(route, fate)) for fate in _FATES]
             said = [f"{fate} {count:,}" for fate, count in fates if count]
+            if route.fanned_out:
+                said.append(f"of these fanned out {route.fanned_out:,}")
             parts.append(f"{route.name}: {', '.join(said) or 'nothing to write'}")
         return "items: " + "; ".join(parts)
 
@@ -92,7 +102,9 @@ def _route_account(counters: Mapping[str, int], name: str) -> RouteAccount:
     for shared in (metrics.SCAN_FILTERED, metrics.SHARED_FILTERED):
         fates["filtered"] += counters.get(shared.name, 0)
     fates["superseded"] += counters.get(metrics.SHARED_SUPERSEDED.name, 0)
-    return RouteAccount(name=name, **fates)
+    fates["skipped"] += counters.get(metrics.EXPIRED.name, 0)
+    fanned_out = counters.get(metrics.FANNED_OUT.name_of(name), 0)
+    return RouteAccount(name=name, fanned_out=fanned_out, **fates)
 
 
 def _align(row: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from transforms.dynamodb.errors import UserError
+from transforms.selection import parse_sample
 from transforms.throttle.rate import Rate
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "account",
     "columns",
     "percent",
+    "sample",
     "switch",
     "text",
     "units",
@@ -84,6 +86,12 @@ def whole_number(lowest: int, highest: int, unit: str) -> Callable[[Any], int]:
 def percent(said: Any) -> Rate:
     """Reads a percent of capacity: 10, "10%"; a fraction below 1 needs its sign."""
     return Rate.parse_percent(str(said))
+
+
+def sample(said: Any) -> str:
+    """Reads a part of the items, ``1%``; stays text, which is exact."""
+    parse_sample(str(said))
+    return str(said)
 
 
 def units(said: Any) -> Rate:

@@ -32,6 +32,8 @@ def copy_request(options: CopyOptions) -> CopyRequest:
         consistent=options.consistent,
         segments=options.segments,
         workers=options.workers or 1,
+        selection=options.selection,
+        limit=options.limit,
     )
 
 
@@ -66,6 +68,7 @@ def scan_of(spec: RunSpec) -> ScanSpec:
         splits=splits_for(spec.run.workers, options.segments),
         index=options.index,
         page_limit=options.page_limit,
+        limit=options.limit,
         run=spec.run,
         transport=TransportConfig(kind=options.transport),
     ).spec
@@ -74,15 +77,22 @@ def scan_of(spec: RunSpec) -> ScanSpec:
 def branches_of(spec: RunSpec) -> Branches:
     """Returns what a run does with the items; for the workers."""
     options: CopyOptions = spec.options
+    transport = TransportConfig(kind=options.transport)
     return Branches(
-        shared=Program(filter=options.filter, columns=options.columns, run=spec.run),
+        shared=Program(
+            filter=options.filter,
+            columns=options.columns,
+            run=spec.run,
+            selection=options.selection,
+            transport=transport,
+        ),
         routes=tuple(options.routes()),
         options=WriteOptions(
             on_reject=options.on_reject,
             # An index follows its table with a delay, so it may show an item twice.
             keys_unique=options.index is None,
             run=spec.run,
-            transport=TransportConfig(kind=options.transport),
+            transport=transport,
         ),
     )
 

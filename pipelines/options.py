@@ -17,6 +17,7 @@ from pipelines.source_options import TABLE, SourceOptions, chosen_rate
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.tables import TableRef
 from transforms.routes import MODES, Mode, Route
+from transforms.selection import Selection, parse_sample
 from transforms.throttle.rate import Rate
 
 __all__ = ["CopyOptions", "RouteOptions", "routes_of"]
@@ -86,6 +87,26 @@ class RouteOptions:
             "as above, for this target alone",
             metavar="A,B:C",
             convert=convert.columns,
+        ),
+    )
+    map: str | None = field(
+        default=None,
+        metadata=flag(
+            _TARGET,
+            "instead of columns: what becomes of an item, as '*, concat(name, day) AS "
+            "id' (docs/mapping.md), or a function's name, package.module:function",
+            metavar="MAPPING",
+            convert=convert.text,
+        ),
+    )
+    hash_key: str | None = field(
+        default=None,
+        metadata=flag(
+            _TARGET,
+            "where the key of the mapping's hash() is: env:NAME, file:PATH, ssm:NAME "
+            "or secretsmanager:NAME",
+            metavar="WHERE",
+            convert=convert.text,
         ),
     )
     mode: Mode = field(
@@ -171,6 +192,34 @@ class CopyOptions(SourceOptions):
         default=None,
         metadata=flag(_ITEMS, _COLUMNS, metavar="A,B:C", convert=convert.columns),
     )
+    sample: str | None = field(
+        default=None,
+        metadata=flag(
+            _ITEMS,
+            "a part of the items, as 1%, chosen by their keys: the same in every run",
+            metavar="P%",
+            convert=convert.sample,
+        ),
+    )
+    limit: int | None = field(
+        default=None,
+        metadata=flag(
+            _ITEMS,
+            "read this many items at most; one worker reads them, and stops there",
+            metavar="N",
+            convert=convert.whole_number(1, 10**12, "items"),
+        ),
+    )
+    expired: Literal["keep", "skip"] = field(
+        default="keep",
+        metadata=flag(
+            _ITEMS,
+            "what becomes of items past the source's time to live that are not deleted "
+            "yet: keep (the default) or skip, which counts them",
+            metavar="WHAT",
+            choices=("keep", "skip"),
+        ),
+    )
     on_reject: Literal["collect", "fail"] = field(
         default="collect",
         metadata=flag(
@@ -188,6 +237,14 @@ class CopyOptions(SourceOptions):
         if not self.targets:
             raise UserError("--to is missing: name a table to write to")
         _ = self.read, [target.write for target in self.targets]
+
+    @property
+    def selection(self) -> Selection | None:
+        """Which of the source's items take part; None if all do."""
+        if self.sample is None and self.expired == "keep":
+            return None
+        part = None if self.sample is None else parse_sample(self.sample)
+        return Selection(self.source_table, part, self.expired == "skip")
 
     def routes(self) -> list[Route]:
         """Returns a route a target, in the order said."""
@@ -219,6 +276,8 @@ def _route(target: RouteOptions, table: TableRef, default_name: str) -> Route:
             target=table,
             filter=target.filter,
             columns=target.columns,
+            mapping=target.map,
+            hash_key=target.hash_key,
             write=target.write,
             mode=target.mode,
             newer_by=target.newer_by,

@@ -33,7 +33,7 @@ def our_words(line: str) -> list[str]:
 
 
 DOCUMENTED = [
-    pytest.param(words, id=f"{document.name}: {line[:60]}")
+    pytest.param(words, id=f"{document.name}: {line[:90]}")
     for document in DOCUMENTS
     for line in console_lines(document)
     if (words := our_words(line)) and not words[0].startswith("--")

@@ -15,6 +15,8 @@ from apache_beam.runners.runner import PipelineResult
 __all__ = [
     "ALL_METRICS",
     "BYTES_WRITTEN",
+    "EXPIRED",
+    "FANNED_OUT",
     "FILES_WRITTEN",
     "FILTERED",
     "FILTER_EVALUATIONS",
@@ -116,9 +118,17 @@ SHARED_FILTERED = Metric(
     "shared_filtered", "items", "Items that the filter shared by all routes left out"
 )
 FILTERED = Metric("filtered", "items", "Items the route's filter left out", "route")
-SKIPPED = Metric("skipped", "items", "Items not written: the mode forbids it", "route")
 SHARED_SUPERSEDED = Metric(
     "shared_superseded", "items", "Changes followed by a newer one of the same key"
+)
+EXPIRED = Metric(
+    "expired", "items", "Items past their time to live, which --expired skip leaves out"
+)
+SKIPPED = Metric(
+    "skipped", "items", "Items not written: by the mapping, or the mode", "route"
+)
+FANNED_OUT = Metric(
+    "fanned_out", "items", "Items that a mapping made beyond the first of each", "route"
 )
 SUPERSEDED = Metric(
     "superseded", "items", "Items that gave way to another of the same key", "route"
@@ -159,8 +169,10 @@ ALL_METRICS = (
     SHARED_FILTERED,
     SHARED_SUPERSEDED,
     WRITTEN,
+    EXPIRED,
     FILTERED,
     SKIPPED,
+    FANNED_OUT,
     SUPERSEDED,
     TIES,
     REJECTED,

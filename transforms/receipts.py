@@ -17,7 +17,7 @@ OnReject: TypeAlias = Literal["fail", "collect"]
 class Receipt:
     """The account of one page's items in one route.
 
-    `items = written + filtered + superseded + rejected`, always.
+    `items + fanned_out = written + filtered + skipped + superseded + rejected`, always.
 
     Attributes:
         route: the route's name.
@@ -29,6 +29,8 @@ class Receipt:
         superseded: items that gave way to a later one with the same key.
         rejected: items that the service will never take.
         write_units: write capacity consumed, in WCU.
+        skipped: items of which the route's mapping made none.
+        fanned_out: items that the mapping made beyond the first of each.
     """
 
     route: str
@@ -39,12 +41,14 @@ class Receipt:
     superseded: int
     rejected: int
     write_units: float
+    skipped: int = 0
+    fanned_out: int = 0
 
     @property
     def balances(self) -> bool:
         """True when every item is accounted for."""
-        accounted = self.written + self.filtered + self.superseded + self.rejected
-        return self.items == accounted
+        left_out = self.filtered + self.skipped + self.superseded + self.rejected
+        return self.items + self.fanned_out == self.written + left_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class RejectedItem:
     item: Item
 
 
-_RECEIPT_TAG = _REJECTED_TAG = 1
+_RECEIPT_TAG = 2
+_REJECTED_TAG = 1
 
 
 class ReceiptCoder(beam.coders.Coder):
@@ -74,7 +79,7 @@ class ReceiptCoder(beam.coders.Coder):
         """Returns the receipt's bytes; equal receipts have equal bytes."""
         origin = value.origin and (value.origin.segment, value.origin.page)
         counts = (value.items, value.written, value.filtered, value.superseded)
-        tail = (value.rejected, value.write_units)
+        tail = (value.rejected, value.write_units, value.skipped, value.fanned_out)
         return msgspec.msgpack.encode(
             (_RECEIPT_TAG, value.route, origin, *counts, *tail)
         )

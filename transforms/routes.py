@@ -1,6 +1,6 @@
 """A branch of the copy: which items, in which shape, to which table, how fast.
 
-    Item batch --filter--> kept items --columns--> reshaped items --> target table
+    Item batch --filter--> kept items --columns or mapping--> new items --> target table
 
 A `Route` is a plain value that travels to the workers. `ItemProgram` is its first
 half, compiled in the worker: filter and columns over a whole batch of wire items.
@@ -13,10 +13,24 @@ from typing import Literal, NamedTuple, TypeAlias
 import msgspec
 
 from transforms.dynamodb.attribute_picking import attribute_picker
+from transforms.dynamodb.attribute_values import AttributeValueError
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.expressions import Condition, parse_condition
 from transforms.dynamodb.tables import TableRef
 from transforms.items import Item, ItemBatch, Wire
+from transforms.mapping import (
+    ItemMapping,
+    MapFunction,
+    MisfitError,
+    check_reference,
+    compile_function,
+    compile_mapping,
+    is_function_name,
+    load_function,
+    parse_mapping,
+    read_secret,
+)
+from transforms.mapping.compilation import MapWire
 from transforms.throttle.rate import Rate
 
 __all__ = [
@@ -47,6 +61,10 @@ class Route:
             `Item -> bool` (importable by the workers). None keeps every item.
         columns: source attribute -> target attribute, the attributes picked and
             their new names. None (schemaless) leaves the item byte for byte.
+        mapping: what becomes of an item, where columns are not enough: a mapping's
+            text (docs/mapping.md), ``package.module:function``, or a function
+            (importable by the workers) of an Item to None, an Item or several.
+        hash_key: where the key of the mapping's ``hash`` is, such as ``env:NAME``.
         write: the share of the target's write capacity that may be used.
         mode: what becomes of a stored item with the same key. "overwrite" replaces
             it whole; "if-absent" keeps it; "newer" replaces it if `newer_by` says so;
@@ -64,6 +82,8 @@ class Route:
     target: TableRef
     filter: Filter | None = None
     columns: Mapping[str, str] | None = None
+    mapping: str | ItemMapping | MapFunction | None = None
+    hash_key: str | None = None
     write: Rate = field(default_factory=lambda: Rate.percent(50))
     mode: Mode = "overwrite"
     newer_by: str | None = None
@@ -79,6 +99,34 @@ class Route:
         self._check_newer_by()
         check_columns(self.columns, f"route {self.name}")
         as_condition(self.filter)
+        self._check_mapping()
+
+    def _check_mapping(self) -> None:
+        if self.hash_key is not None:
+            check_reference(self.hash_key)
+        if self.mapping is None:
+            return
+        if self.columns is not None:
+            msg = (
+                f"route {self.name} has both columns and a mapping; write the columns "
+                "into the mapping, as A AS B"
+            )
+            raise UserError(msg)
+        mapping = as_mapping(self.mapping)
+        if not isinstance(mapping, ItemMapping):
+            return
+        if self.newer_by and self.newer_by not in (mapping.targets or {self.newer_by}):
+            msg = (
+                f"route {self.name}: {self.newer_by!r} says which item is newer, and "
+                "the mapping leaves it out; add it"
+            )
+            raise UserError(msg)
+        if mapping.uses_hash and self.hash_key is None:
+            msg = (
+                f"route {self.name}: hash needs a key; say where it is (--hash-key "
+                "env:NAME)"
+            )
+            raise UserError(msg)
 
     def _check_newer_by(self) -> None:
         if (self.mode == "newer") != (self.newer_by is not None):
@@ -133,30 +181,86 @@ def as_condition(
     return item_filter
 
 
+def as_mapping(
+    mapping: str | ItemMapping | MapFunction | None,
+) -> ItemMapping | MapFunction | None:
+    """Parses a textual mapping, or imports the function that it names.
+
+    Raises:
+        ExpressionError: the text is no mapping.
+        UserError: the function cannot be imported.
+    """
+    if not isinstance(mapping, str):
+        return mapping
+    return (
+        load_function(mapping) if is_function_name(mapping) else parse_mapping(mapping)
+    )
+
+
 class Processed(NamedTuple):
     """What a program made of a batch, and the account of it.
 
-    `len(input) = filtered + len(kept)` always holds.
+    `len(input) + fanned_out = filtered + skipped + len(rejected) + len(kept)`, always.
+
+    Attributes:
+        kept: what goes on.
+        filtered: items that the filter left out.
+        evaluated: items that the filter looked at.
+        skipped: items of which the mapping made none.
+        fanned_out: items that the mapping made beyond the first of each.
+        rejected: items that the mapping could not be applied to, and why.
     """
 
     kept: ItemBatch
-    filtered: int
-    evaluated: int
+    filtered: int = 0
+    evaluated: int = 0
+    skipped: int = 0
+    fanned_out: int = 0
+    rejected: Sequence[tuple[Wire, str]] = ()
 
 
 class ItemProgram:
-    """A filter and a column mapping, compiled for batches of wire items."""
+    """A filter, and columns or a mapping, compiled for batches of wire items.
+
+    Args:
+        item_filter: which items; None keeps every one.
+        columns: source -> target attribute; None keeps all.
+        map_wire: a compiled mapping instead of columns.
+    """
 
     def __init__(
-        self, item_filter: Filter | None, columns: Mapping[str, str] | None
+        self,
+        item_filter: Filter | None,
+        columns: Mapping[str, str] | None,
+        map_wire: MapWire | None = None,
     ) -> None:
         self._keeps = compile_filter(item_filter)
         self._reshape = None if columns is None else compile_columns(columns)
+        self._map_wire = map_wire
+
+    @classmethod
+    def of_route(cls, route: Route) -> "ItemProgram":
+        """Compiles a route's; looks its secret up, so on a worker.
+
+        Raises:
+            UserError: the secret is not there.
+        """
+        mapping = as_mapping(route.mapping)
+        if mapping is None:
+            return cls(route.filter, route.columns)
+        if not isinstance(mapping, ItemMapping):
+            return cls(route.filter, None, compile_function(mapping))
+        if mapping.columns is not None:  # the fast way for what is no more than that
+            return cls(route.filter, mapping.columns)
+        key = None
+        if mapping.uses_hash and route.hash_key is not None:
+            key = read_secret(route.hash_key, route.target.region)
+        return cls(route.filter, None, compile_mapping(mapping, key))
 
     @property
     def is_identity(self) -> bool:
         """True when every batch passes untouched."""
-        return self._keeps is None and self._reshape is None
+        return self._keeps is None and self._reshape is None and self._map_wire is None
 
     def apply(self, batch: ItemBatch) -> Processed:
         """Filters and reshapes one batch; order is kept."""
@@ -169,7 +273,34 @@ class ItemProgram:
         if self._reshape is not None:
             reshape = self._reshape
             kept = kept.replace_wires([reshape(wire) for wire in kept.wires])
+        if self._map_wire is not None:
+            return _map(kept, self._map_wire)._replace(
+                filtered=filtered, evaluated=evaluated
+            )
         return Processed(kept, filtered, evaluated)
+
+
+def _map(batch: ItemBatch, map_wire: MapWire) -> Processed:
+    """Applies a mapping to each item; one that it does not fit goes alone (I3)."""
+    made: list[list[bytes]] = []
+    rejected: list[tuple[Wire, str]] = []
+    skipped = fanned_out = 0
+    for wire in batch.wires:
+        try:
+            items = map_wire(wire)
+        except (MisfitError, AttributeValueError) as error:
+            rejected.append((wire, f"mapping: {error}"))
+            items = []
+        else:
+            skipped += not items
+            fanned_out += max(0, len(items) - 1)
+        made.append(items)
+    return Processed(
+        batch.replace_each(made),
+        skipped=skipped,
+        fanned_out=fanned_out,
+        rejected=rejected,
+    )
 
 
 def compile_filter(

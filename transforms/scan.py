@@ -11,7 +11,7 @@ restriction.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -39,6 +39,7 @@ from transforms.run_context import RunContext
 from transforms.run_values import Given, RunValue
 from transforms.scan_restriction import (
     MAX_SEGMENTS,
+    EndClaim,
     PageClaim,
     PlaceClaim,
     ScanRestriction,
@@ -58,6 +59,7 @@ __all__ = ["ReadFromDynamoDB", "ScanPages", "ScanTable", "claimed_pages", "descr
 _PAGES_PER_SEGMENT = 2
 # A page_limit beyond this is refused by the service's 32-bit Limit.
 _MAX_LIMIT = 2**31 - 1
+_MAX_ITEMS = 10**12
 
 
 # --- The transform -----------------------------------------------------------
@@ -84,6 +86,8 @@ class ReadFromDynamoDB(beam.PTransform[PBegin, beam.PCollection[Item]]):
         segments_in_flight: segments that one restriction reads at the same time.
         splits: restrictions the scan is cut into at first, so the parallelism on
             runners that never split again; at most one for each segment.
+        limit: how many items are read at most. One segment is read then, by one
+            worker, which stops there.
         run: the run it belongs to: progress, and workers that share the rate.
         transport: connections and timeouts.
 
@@ -104,6 +108,7 @@ class ReadFromDynamoDB(beam.PTransform[PBegin, beam.PCollection[Item]]):
     values: Mapping[str, Any] | None = None
     segments_in_flight: int = 8
     splits: int = 16
+    limit: int | None = None
     run: RunContext | None = None
     transport: TransportConfig = field(default_factory=TransportConfig)
 
@@ -114,6 +119,7 @@ class ReadFromDynamoDB(beam.PTransform[PBegin, beam.PCollection[Item]]):
         _check_between("page_limit", self.page_limit, _MAX_LIMIT)
         _check_between("segments_in_flight", self.segments_in_flight, 1_000)
         _check_between("splits", self.splits, MAX_SEGMENTS)
+        _check_between("limit", self.limit, _MAX_ITEMS)
         self.spec = ScanSpec(
             table=self.table,
             read=self.read,
@@ -127,6 +133,7 @@ class ReadFromDynamoDB(beam.PTransform[PBegin, beam.PCollection[Item]]):
             splits=self.splits,
             run=self.run or RunContext(""),
             transport=self.transport,
+            limit=self.limit,
         )
 
     def _service_projection(self) -> ServiceExpression | None:
@@ -275,6 +282,7 @@ def claimed_pages(
     for begun in restriction.open:
         reader.open(begun.segment, begun.start_key)
     place = restriction.next
+    left = scan.spec.limit
     while True:
         while reader.active < scan.spec.segments_in_flight and tracker.try_claim(
             PlaceClaim(place)
@@ -287,7 +295,28 @@ def claimed_pages(
         # Refused: a checkpoint took the work away, and its heir reads the page again.
         if not tracker.try_claim(PageClaim(read.segment, read.page.last_key)):
             return
+        if left is not None:
+            read = _cut(read, left)
+            left -= read.page.count
         yield read
+        if left == 0:
+            tracker.try_claim(EndClaim())
+            return
+
+
+def _cut(read: ReadPage, most: int) -> ReadPage:
+    """Takes no more items of a page; the others count as never scanned."""
+    page = read.page
+    beyond = max(0, page.count - most)
+    if not beyond:
+        return read
+    kept = replace(
+        page,
+        items=page.items[:most],
+        count=most,
+        scanned_count=page.scanned_count - beyond,
+    )
+    return replace(read, page=kept)
 
 
 def _open_reader(scan: PlannedScan) -> SegmentReader:

@@ -25,6 +25,7 @@ from apache_beam.io.iobase import RestrictionProgress, RestrictionTracker
 
 __all__ = [
     "MAX_SEGMENTS",
+    "EndClaim",
     "OpenSegment",
     "PageClaim",
     "PlaceClaim",
@@ -222,6 +223,11 @@ class PageClaim:
     next_key: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class EndClaim:
+    """Says that the rest of the work is not wanted: a limit is reached."""
+
+
 class ScanRestrictionTracker(RestrictionTracker):
     """Tracks one `process` call; Beam's wrapper keeps its threads apart.
 
@@ -266,8 +272,8 @@ class ScanRestrictionTracker(RestrictionTracker):
             )
         return True
 
-    def try_claim(self, position: PlaceClaim | PageClaim) -> bool:
-        """Claims a place or a page.
+    def try_claim(self, position: PlaceClaim | PageClaim | EndClaim) -> bool:
+        """Claims a place or a page, or gives up all that is left.
 
         Returns:
             True if it is this call's, to open or to emit; False if it is not or no
@@ -279,6 +285,10 @@ class ScanRestrictionTracker(RestrictionTracker):
         """
         if isinstance(position, PlaceClaim):
             return self._claim_place(position.place)
+        if isinstance(position, EndClaim):
+            self._open.clear()
+            self._primary = replace(self._primary, stop=self._next)
+            return True
         return self._claim_page(position)
 
     def _claim_place(self, place: int) -> bool:

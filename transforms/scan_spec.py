@@ -14,6 +14,9 @@ from transforms.throttle.rate import Rate
 
 __all__ = ["PlannedScan", "ScanSpec", "plan_scan"]
 
+# Limit is a 32-bit number (API_Scan).
+_MAX_PAGE_LIMIT = 2**31 - 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanSpec:
@@ -31,6 +34,7 @@ class ScanSpec:
     splits: int
     run: RunContext
     transport: TransportConfig
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +56,16 @@ class PlannedScan:
     def request(self) -> ScanRequest:
         """The request of every page; a reader fills in segment and start key."""
         spec = self.spec
+        page_limit = spec.page_limit
+        if spec.limit is not None and spec.filter is None:
+            # Reads no more than is wanted, where that fits into a page.
+            page_limit = min(spec.limit, page_limit or _MAX_PAGE_LIMIT, _MAX_PAGE_LIMIT)
         return ScanRequest(
             table=spec.table.wire_name,
             segment=0,
             total_segments=self.total_segments,
             start_key=None,
-            page_limit=spec.page_limit,
+            page_limit=page_limit,
             consistent=spec.consistent,
             index=spec.index,
             projection=spec.projection,
@@ -88,6 +96,8 @@ def plan_scan(spec: ScanSpec, table: TableDescription) -> PlannedScan:
     segments = spec.segments or choose_segments(
         table.size_bytes, spec.splits, spec.segments_in_flight
     )
+    if spec.limit is not None:
+        segments = 1  # a limit needs one who counts
     capacity = capacity_units(table, "read", index)
     spec.read.units_per_second(capacity)  # raises now rather than on every worker
     return PlannedScan(spec, segments, capacity, spec.index if is_global else None)

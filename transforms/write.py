@@ -24,6 +24,7 @@ from transforms.receipts import OnReject, Receipt, RejectedItem
 from transforms.routes import Filter, Mode, Route, as_condition, check_columns
 from transforms.run_context import RunContext
 from transforms.run_values import Given, RunValue
+from transforms.selection import Selection
 from transforms.throttle.rate import Rate
 from transforms.write_dofns import (
     REJECTED,
@@ -145,6 +146,7 @@ class WriteToRegions(
         filter: shared by all routes: evaluated once per item, before the branch.
         columns: shared mapping (source -> target attribute), applied once as well.
         on_reject, keys_unique, run, transport: as `WriteToDynamoDB` has them.
+        selection: a sample, or only what has not expired, before the filter.
 
     Returns (as the transform's output): a dict, route name -> `WriteResult`.
 
@@ -163,13 +165,19 @@ class WriteToRegions(
         keys_unique: bool = False,
         run: RunContext | None = None,
         transport: TransportConfig | None = None,
+        selection: Selection | None = None,
     ) -> None:
         super().__init__()
         _check_routes(routes)
-        check_columns(columns, "the shared columns")
-        as_condition(filter)
+        self._shared = FilterAndMapItems(
+            filter=filter,
+            columns=columns,
+            run=run,
+            selection=selection,
+            transport=transport,
+        )
         self._branches = Branches(
-            shared=Program(filter=filter, columns=columns, run=run),
+            shared=self._shared.program,
             routes=tuple(routes),
             options=WriteOptions(
                 on_reject=on_reject,
@@ -258,6 +266,8 @@ class FilterAndMapItems(
         filter: a condition expression, or a callable `Item -> bool`.
         columns: source -> target attribute; None keeps all.
         run: where evaluations are counted while the job runs.
+        selection: a sample, or only what has not expired, before the filter.
+        transport: to the table that the selection asks about.
 
     Raises:
         UserError, ExpressionError: the columns clash, the filter does not parse.
@@ -269,20 +279,28 @@ class FilterAndMapItems(
         filter: Filter | None = None,  # noqa: A002  # the word that users say
         columns: Mapping[str, str] | None = None,
         run: RunContext | None = None,
+        selection: Selection | None = None,
+        transport: TransportConfig | None = None,
     ) -> None:
         super().__init__()
         check_columns(columns, "the shared columns")
         as_condition(filter)
-        self._program = Program(filter=filter, columns=columns, run=run)
+        self.program = Program(
+            filter=filter,
+            columns=columns,
+            run=run,
+            selection=selection,
+            transport=transport or TransportConfig(),
+        )
 
     @property
     def is_identity(self) -> bool:
         """True when nothing is asked of it."""
-        return self._program.filter is None and self._program.columns is None
+        return self.program.is_identity
 
     def expand(self, pcoll: beam.PCollection[Item]) -> beam.PCollection[Item]:
         """Returns the items that the filter keeps, reshaped."""
-        function = FilterAndMap(Given(self._program))
+        function = FilterAndMap(Given(self.program))
         items: beam.PCollection[Item] = pcoll | beam.ParDo(function)
         return items
 

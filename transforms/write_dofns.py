@@ -19,9 +19,10 @@ from transforms.dynamodb.transport import TransportConfig
 from transforms.items import Item, ItemBatch, Origin
 from transforms.limits import capacity_units, limiter_for
 from transforms.receipts import OnReject, Receipt, RejectedItem
-from transforms.routes import Filter, ItemProgram, Route
+from transforms.routes import Filter, ItemProgram, Processed, Route
 from transforms.run_context import RunContext
 from transforms.run_values import RunValue
+from transforms.selection import ItemSelector, Selection, open_selector
 from transforms.single_writer import SingleWriter
 from transforms.tally import Tally
 from transforms.throttle.clock import SystemClock
@@ -72,11 +73,20 @@ class Program:
         filter: which items; None keeps every one.
         columns: source -> target attribute; None keeps all.
         run: where evaluations are counted while the job runs.
+        selection: a sample, or items that have not expired; None takes all.
+        transport: to the table that the selection asks about.
     """
 
     filter: Filter | None = None
     columns: Mapping[str, str] | None = None
     run: RunContext | None = None
+    selection: Selection | None = None
+    transport: TransportConfig = field(default_factory=TransportConfig)
+
+    @property
+    def is_identity(self) -> bool:
+        """True when nothing is asked of it."""
+        return not (self.filter or self.selection) and self.columns is None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +110,18 @@ class FilterAndMap(beam.DoFn):
         told = self._told.get()
         self._program = ItemProgram(told.filter, told.columns)
         self._tally = Tally(told.run)
+        self._selector: ItemSelector | None = None
+        if told.selection is not None:
+            wall = SystemClock().wall
+            self._selector = open_selector(told.selection, told.transport, wall)
 
     def process_batch(self, batch: ItemBatch) -> Iterator[ItemBatch]:
         """Yields the kept items of the batch, if there are any."""
+        if self._selector is not None:
+            selected = self._selector.apply(batch)
+            self._tally.add(metrics.EXPIRED, selected.expired)
+            self._tally.add(metrics.SHARED_FILTERED, selected.not_sampled)
+            batch = selected.kept
         done = self._program.apply(batch)
         self._tally.add(metrics.FILTER_EVALUATIONS, done.evaluated, SHARED)
         self._tally.add(metrics.SHARED_FILTERED, done.filtered)
@@ -133,6 +152,9 @@ class _Submitted:
     origin: Origin | None
     items: int
     filtered: int
+    skipped: int
+    fanned_out: int
+    rejected: int
 
 
 class WriteItems(beam.DoFn):
@@ -153,7 +175,7 @@ class WriteItems(beam.DoFn):
         self._options = branches.options
         self._route = branches.routes[self._index]
         route, run = self._route, self._options.run
-        self._program = ItemProgram(route.filter, route.columns)
+        self._program = ItemProgram.of_route(route)
         self._tally = Tally(run)
         self._client = client_for(route.target, self._options.transport)
         table = worker_loop().run(self._client.describe_table())
@@ -179,8 +201,17 @@ class WriteItems(beam.DoFn):
         writer = self._open_writer()
         for run in batch.split_runs():
             done = self._program.apply(run)
-            self._count_program(done.evaluated, done.filtered)
-            token = _Submitted(run.runs[0][0], len(run), done.filtered)
+            self._count_program(done)
+            token = _Submitted(
+                run.runs[0][0],
+                len(run),
+                done.filtered,
+                done.skipped,
+                done.fanned_out,
+                len(done.rejected),
+            )
+            for wire, reason in done.rejected:
+                yield self._rejected(Refused(wire, reason, 0))
             writer.submit(done.kept.wires, token)
         yield from self._results(writer.take_finished())
 
@@ -214,7 +245,8 @@ class WriteItems(beam.DoFn):
             "clock": SystemClock(),
             "rng": random.Random(),  # noqa: S311  # jitter, no secret
             "keys": self._keys,
-            "keys_unique": self._options.keys_unique,
+            # A mapping may give two items one key.
+            "keys_unique": self._options.keys_unique and route.mapping is None,
             "max_bytes_in_flight": MAX_BYTES_IN_FLIGHT,
         }
         match route.mode:
@@ -230,10 +262,13 @@ class WriteItems(beam.DoFn):
             raise JobStoppedError("a bundle was processed before it was started")
         return self._writer
 
-    def _count_program(self, evaluated: int, filtered: int) -> None:
-        name = self._route.name
-        self._tally.add(metrics.FILTER_EVALUATIONS, evaluated, name)
-        self._tally.add(metrics.FILTERED, filtered, name)
+    def _count_program(self, done: Processed) -> None:
+        name, tally = self._route.name, self._tally
+        tally.add(metrics.FILTER_EVALUATIONS, done.evaluated, name)
+        tally.add(metrics.FILTERED, done.filtered, name)
+        tally.add(metrics.SKIPPED, done.skipped, name)
+        tally.add(metrics.FANNED_OUT, done.fanned_out, name)
+        tally.add(metrics.REJECTED, len(done.rejected), name)
 
     def _results(self, outcomes: list[Outcome]) -> Iterator[Written]:
         for outcome in outcomes:
@@ -261,8 +296,10 @@ class WriteItems(beam.DoFn):
             written=outcome.written,
             filtered=submitted.filtered,
             superseded=outcome.superseded,
-            rejected=len(outcome.refused),
+            rejected=submitted.rejected + len(outcome.refused),
             write_units=outcome.units,
+            skipped=submitted.skipped,
+            fanned_out=submitted.fanned_out,
         )
 
     def _rejected(

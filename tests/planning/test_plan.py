@@ -131,7 +131,7 @@ def test_a_plan_shows_both_ends_with_keys_rates_and_what_is_kept():
         "  rate: 10% of 1,000 provisioned RCU = 100 units/s, shared by 2 workers",
         "  segments: 16, eventually consistent reads",
         "  filter: day >= '2013-06-01'",
-        "put as oregon: us-west-2/kgpai.uswest.test",
+        "overwrite as oregon: us-west-2/kgpai.uswest.test",
         "  table: about 0 items, 0.0 MB",
         "  keys: partition key uuid_hash (S)",
         "  rate: 40% of 500 provisioned WCU = 200 units/s",

@@ -145,6 +145,20 @@ class DynamoDBClient:
                 "DynamoDB's; check what answers at the endpoint"
             ) from error
 
+    async def time_to_live_attribute(self) -> str | None:
+        """Returns the attribute that says when an item expires; None without one.
+
+        Raises:
+            JobStoppedError: it can't be asked.
+        """
+        body = msgspec.json.encode({"TableName": self.table.wire_name})
+        reply = msgspec.json.decode(await self.call("DescribeTimeToLive", body))
+        described = reply.get("TimeToLiveDescription", {})
+        if described.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}:
+            return None
+        attribute: str | None = described.get("AttributeName")
+        return attribute
+
     async def scan_page(
         self, request: ScanRequest, *, on_throttle: Callable[[], None] | None = None
     ) -> ScanPage:

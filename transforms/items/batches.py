@@ -89,6 +89,21 @@ class ItemBatch:
         self._check_length("wires", wires)
         return ItemBatch(wires, self.runs)
 
+    def replace_each(self, wires: Sequence[Sequence[Wire]]) -> "ItemBatch":
+        """Returns a batch of none, one or several items for each, of its origin.
+
+        Raises:
+            ValueError: there is not one sequence for each item.
+        """
+        self._check_length("wires", wires)
+        runs, start = [], 0
+        for origin, count in self.runs:
+            made = sum(map(len, wires[start : start + count]))
+            start += count
+            if made:
+                runs.append((origin, made))
+        return ItemBatch([wire for each in wires for wire in each], tuple(runs))
+
     @property
     def size_bytes(self) -> int:
         """The items' JSON, in bytes; counted anew each time."""

@@ -17,11 +17,15 @@ from transforms.dynamodb.expressions import parse_condition
 from transforms.dynamodb.tables import IndexDescription, TableDescription, TableRef
 from transforms.dynamodb.transport import TransportConfig
 from transforms.limits import Direction
+from transforms.mapping import ItemMapping
 from transforms.planning.capacity import PlannedRate, plan_rate
-from transforms.planning.keys import check_keys
+from transforms.planning.keys import check_keys, check_mapped_keys
 from transforms.planning.plan import CopyPlan, CopyRequest, PlannedRoute
 from transforms.planning.regions import check_region
+from transforms.routes import Route, as_mapping
 from transforms.scan_restriction import choose_segments
+from transforms.selection import open_selector
+from transforms.throttle.clock import SystemClock
 from transforms.throttle.rate import Rate, RateError
 
 __all__ = ["check_copy", "check_source", "splits_for"]
@@ -50,15 +54,9 @@ def check_copy(request: CopyRequest, transport: TransportConfig) -> CopyPlan:
     _check_distinct(request, found)
     index = _find_index(request, source)
     for route, target in zip(request.routes, targets, strict=True):
-        check_keys(
-            route=route.name,
-            source=(request.source.display, source.keys),
-            target=(route.target.display, target.keys),
-            mappings=(
-                ("the columns of all routes", request.columns),
-                ("its columns", route.columns),
-            ),
-        )
+        _check_route_keys(request, source, route, target)
+    if request.selection is not None:
+        open_selector(request.selection, transport, SystemClock().wall)
     segments, splits = _cut(request, source)
     return CopyPlan(
         request=request,
@@ -115,12 +113,42 @@ def check_source(request: CopyRequest, transport: TransportConfig) -> CopyPlan:
 
 def _cut(request: CopyRequest, source: TableDescription) -> tuple[int, int]:
     """Returns segments, and the parts that workers take of them."""
+    if request.limit is not None:
+        return 1, 1  # a limit needs one who counts
     segments = request.segments or choose_segments(
         source.size_bytes,
         max(splits_for(request.workers), _LEAST_SEGMENTS),
         _SEGMENTS_IN_FLIGHT,
     )
     return segments, splits_for(request.workers, segments)
+
+
+def _check_route_keys(
+    request: CopyRequest,
+    source: TableDescription,
+    route: Route,
+    target: TableDescription,
+) -> None:
+    """A function may make any key; what it makes shows when it runs."""
+    ends = (
+        (request.source.display, source.keys),
+        (route.target.display, target.keys),
+    )
+    mapping = as_mapping(route.mapping)
+    if isinstance(mapping, ItemMapping):
+        check_mapped_keys(
+            route=route.name, source=ends[0], target=ends[1], mapping=mapping
+        )
+    elif mapping is None:
+        check_keys(
+            route=route.name,
+            source=ends[0],
+            target=ends[1],
+            mappings=(
+                ("the columns of all routes", request.columns),
+                ("its columns", route.columns),
+            ),
+        )
 
 
 def _check_names(request: CopyRequest) -> None:

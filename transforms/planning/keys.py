@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.tables import KeyAttribute, KeySchema
+from transforms.mapping import ItemMapping
 
-__all__ = ["check_keys", "describe_keys"]
+__all__ = ["check_keys", "check_mapped_keys", "describe_keys"]
 
 Columns = Mapping[str, str]
 
@@ -58,6 +59,41 @@ def check_keys(
             f"{_describe(mapped)}, and {target[0]} has {_describe(wanted)}; create the "
             "target with the source's keys, or rename with --columns SOURCE:TARGET"
         )
+
+
+def check_mapped_keys(
+    *,
+    route: str,
+    source: tuple[str, KeySchema],
+    target: tuple[str, KeySchema],
+    mapping: ItemMapping,
+) -> None:
+    """Refuses a mapping whose items would not have the target's key.
+
+    Args:
+        route: its name, for the error.
+        source: the source as displayed, and its keys.
+        target: the target as displayed, and its keys.
+        mapping: what the route makes of an item; it may make keys anew.
+
+    Raises:
+        UserError: a key attribute that the mapping does not make, or that is a key of
+            the source of another type.
+    """
+    types = {key.name: key.type for _, key in _roles(source[1])}
+    for role, key in _roles(target[1]):
+        if mapping.targets is not None and key.name not in mapping.targets:
+            raise UserError(
+                f"route {route}: the mapping makes no {key.name!r}, the {role} of "
+                f"{target[0]}; add … AS {key.name}"
+            )
+        origin = mapping.origin_of(key.name)
+        if origin is not None and types.get(origin, key.type) != key.type:
+            raise UserError(
+                f"route {route}: {origin!r} of {source[0]} is {types[origin]}, and the "
+                f"{role} {key.name!r} of {target[0]} is {key.type}; cast it, as "
+                f"{'string' if key.type == 'S' else 'number'}({origin}) AS {key.name}"
+            )
 
 
 def _roles(keys: KeySchema) -> list[tuple[str, KeyAttribute]]:

@@ -13,6 +13,7 @@ from transforms.dynamodb.tables import (
 from transforms.planning.capacity import PlannedRate
 from transforms.planning.keys import describe_keys
 from transforms.routes import Filter, Route
+from transforms.selection import Selection
 from transforms.throttle.rate import Rate
 
 __all__ = ["CopyPlan", "CopyRequest", "PlannedRoute"]
@@ -31,6 +32,8 @@ class CopyRequest:
         consistent: strongly consistent reads.
         segments: of the parallel scan, 1 to 1,000,000; None chooses.
         workers: processes that share each rate.
+        selection: a sample, or only what has not expired; None takes every item.
+        limit: how many items are read at most; None for all.
     """
 
     source: TableRef
@@ -42,6 +45,8 @@ class CopyRequest:
     consistent: bool = False
     segments: int | None = None
     workers: int = 1
+    selection: Selection | None = None
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +90,6 @@ class CopyPlan:
         """The key of every item: the table's own, also when an index is read."""
         return self.source.keys
 
-    @property
-    def keys_are_unique(self) -> bool:
-        """True if no two items can meet in one key of a target.
-
-        A table gives each key once, and the routes keep keys one to one. An index
-        follows its table with a delay, so an item may be met in two places of it.
-        """
-        return self.index is None
-
     def lines(self) -> list[str]:
         """Returns the plan as people read it."""
         lines = _indent(f"read {self._what()}", self._read_lines())
@@ -118,6 +114,7 @@ class CopyPlan:
             f"keys: {describe_keys(self.keys)}",
             f"rate: {self.read}{workers}",
             f"segments: {self.segments:,}, {reads} consistent reads",
+            *_selected(request),
             *_selection(request.filter, request.columns),
         ]
 
@@ -129,7 +126,27 @@ def _route_lines(planned: PlannedRoute) -> list[str]:
         f"keys: {describe_keys(planned.table.keys)}",
         f"rate: {planned.write}",
         *_selection(route.filter, route.columns),
+        *_mapped(route),
     ]
+
+
+def _selected(request: CopyRequest) -> list[str]:
+    lines = []
+    if request.limit is not None:
+        lines.append(f"limit: the first {request.limit:,} items")
+    if request.selection is not None and request.selection.sample is not None:
+        lines.append(f"sample: {request.selection.sample:.4%} of the keys")
+    if request.selection is not None and request.selection.skip_expired:
+        lines.append("expired items: skipped")
+    return lines
+
+
+def _mapped(route: Route) -> list[str]:
+    if route.mapping is None:
+        return []
+    mapping = route.mapping
+    text = getattr(mapping, "text", getattr(mapping, "__qualname__", mapping))
+    return [f"mapping: {text}"]
 
 
 def _size(table: TableDescription) -> str:

@@ -68,8 +68,8 @@ def service():
 
 
 def test_generated_conditions_keep_the_items_that_the_service_keeps(service):
-    outcomes = list(compare(service, cases=300, seed=1))
-    assert len(outcomes) == 300
+    outcomes = list(compare(service, cases=2_000, seed=1))
+    assert len(outcomes) == 2_000
     assert [outcome for outcome in outcomes if outcome is not None] == []
 
 

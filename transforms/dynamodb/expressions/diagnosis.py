@@ -7,7 +7,7 @@ import lark
 
 from transforms.dynamodb.errors import ExpressionError
 
-__all__ = ["explain"]
+__all__ = ["CONDITION_FUNCTIONS", "explain"]
 
 _VALUE = "a value"
 _EXPECTED = {
@@ -29,7 +29,7 @@ _EXPECTED = {
     "$END": "the end",
 }
 
-_FUNCTIONS = (
+CONDITION_FUNCTIONS = (
     "attribute_exists",
     "attribute_not_exists",
     "attribute_type",
@@ -64,7 +64,7 @@ _REMEDIES = (
         "",
         "as an attribute's name this keyword needs a placeholder, #n",
     ),
-    (r"\(", r"\w\s*$", f"the functions are {', '.join(_FUNCTIONS)}"),
+    (r"\(", r"\w\s*$", f"the functions are {', '.join(CONDITION_FUNCTIONS)}"),
     (r"-?[0-9]", r"[0-9]\s*$", "a date is a string, '2013-06-01'"),
     (r"-", r"\w\s*$", "an attribute name with - needs a placeholder, #n"),
     (r"-?[0-9]+[.eE]", "", "a number is written 10, -1.5 or 2e3"),

@@ -1,13 +1,15 @@
 """Expression text to its tree.
 
-    text --condition.lark--> Lark tree --_Builder--> Node
+    text --condition.lark--> Lark tree --TreeBuilder--> Node
 
 The builder puts names and values in place of their placeholders, and has the operands
 checked. Every mistake is an `ExpressionError` with the place in the text.
 """
 
+# ruff: noqa: D102 (a method of TreeBuilder is described by its rule in the grammar)
+
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from importlib import resources
 from typing import Any, NoReturn, TypeVar
@@ -39,7 +41,14 @@ from transforms.dynamodb.expressions.syntax import (
     negation,
 )
 
-__all__ = ["MAX_NESTING", "parse_path", "parse_tree"]
+__all__ = [
+    "MAX_NESTING",
+    "TreeBuilder",
+    "make_lark",
+    "parse_path",
+    "parse_text",
+    "parse_tree",
+]
 
 MAX_NESTING = 50
 """Parentheses and NOTs inside each other; our own bound, for Python's stack."""
@@ -75,28 +84,56 @@ def parse_path(text: str, names: Mapping[str, str] | None = None) -> Path:
 def _parse(
     start: str, text: str, names: Mapping[str, str], values: Mapping[str, Any]
 ) -> Any:
+    builder = TreeBuilder(text, names, values)
+    return parse_text(_lark(), start, text, builder)
+
+
+def parse_text(
+    grammar: lark.Lark,
+    start: str,
+    text: str,
+    builder: "TreeBuilder",
+    explain_error: Callable[[lark.UnexpectedInput, str], ExpressionError] = explain,
+) -> Any:
+    """Parses a text by a grammar that `make_lark` made.
+
+    Args:
+        grammar: the grammar.
+        start: the rule to begin with.
+        text: what to parse.
+        builder: makes the result of Lark's tree.
+        explain_error: says what is wrong with a text that does not parse.
+
+    Raises:
+        ExpressionError: with the place of the mistake.
+    """
     _check_encodable(text)
     try:
-        _check_nesting(text)
-        tree = _lark().parse(text, start=start)
+        _check_nesting(grammar, text)
+        tree = grammar.parse(text, start=start)
     except lark.UnexpectedInput as error:
-        raise explain(error, text) from error
+        raise explain_error(error, text) from error
     try:
-        return _Builder(text, names, values).transform(tree)
+        return builder.transform(tree)
     except lark.exceptions.VisitError as error:
         raise error.orig_exc from None
 
 
-@functools.lru_cache(maxsize=1)
-def _lark() -> lark.Lark:
-    grammar = resources.files(__package__).joinpath("condition.lark").read_text("utf-8")
+def make_lark(starts: list[str], *more_rules: str) -> lark.Lark:
+    """Makes a parser of the condition grammar, and of rules that build on it."""
+    conditions = resources.files(__package__).joinpath("condition.lark")
     return lark.Lark(
-        grammar,
+        "\n".join((conditions.read_text("utf-8"), *more_rules)),
         parser="lalr",
         lexer="basic",  # keywords are keywords wherever they stand
-        start=["condition", "path"],
+        start=starts,
         propagate_positions=True,
     )
+
+
+@functools.lru_cache(maxsize=1)
+def _lark() -> lark.Lark:
+    return make_lark(["condition", "path"])
 
 
 def _check_encodable(text: str) -> None:
@@ -108,9 +145,9 @@ def _check_encodable(text: str) -> None:
         raise ExpressionError(message, shown, error.start) from error
 
 
-def _check_nesting(text: str) -> None:
+def _check_nesting(grammar: lark.Lark, text: str) -> None:
     depth = 0
-    for token in _lark().lex(text):
+    for token in grammar.lex(text):
         depth += {"LPAR": 1, "RPAR": -1}.get(token.type, 0)
         if depth > MAX_NESTING:
             message = (
@@ -124,8 +161,12 @@ _at = lark.v_args(meta=True)
 """Passes where the rule's text begins, as the first argument."""
 
 
-class _Builder(lark.Transformer[lark.Token, Any]):
-    """One method per rule of condition.lark, from the leaves up."""
+class TreeBuilder(lark.Transformer[lark.Token, Any]):
+    """One method per rule of condition.lark, from the leaves up.
+
+    A grammar that builds on it has a builder that builds on this one; `fail` is how
+    both say what is wrong, and where.
+    """
 
     def __init__(
         self, text: str, names: Mapping[str, str], values: Mapping[str, Any]
@@ -204,7 +245,7 @@ class _Builder(lark.Transformer[lark.Token, Any]):
     ) -> Literal:
         name = str(tokens[0])
         if name not in self._values:
-            self._fail(
+            self.fail(
                 f"the value {name} is not defined; give it, values={{{name!r}: …}}, or"
                 " write the value in its place",
                 meta.start_pos,
@@ -219,7 +260,7 @@ class _Builder(lark.Transformer[lark.Token, Any]):
     def _name(self, token: lark.Token) -> str:
         name = self._names.get(str(token))
         if not name:
-            self._fail(
+            self.fail(
                 f"the name {token} is not defined; give it,"
                 f" names={{{str(token)!r}: 'the attribute'}}",
                 token.start_pos or 0,
@@ -230,11 +271,12 @@ class _Builder(lark.Transformer[lark.Token, Any]):
         try:
             return literal(encode_value(value), position)
         except AttributeValueError as error:
-            self._fail(str(error), position)
+            self.fail(str(error), position)
 
     def _checked(self, leaf: _L) -> _L:
         operand_checks.check(leaf, self._text)
         return leaf
 
-    def _fail(self, message: str, position: int) -> NoReturn:
+    def fail(self, message: str, position: int) -> NoReturn:
+        """Raises the error of a place in the text."""
         raise ExpressionError(message, self._text, position)
