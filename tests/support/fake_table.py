@@ -17,7 +17,7 @@ from transforms.dynamodb.errors import (
 from transforms.dynamodb.keys import KeyDecoder
 from transforms.dynamodb.tables import KeyAttribute, KeySchema, TableRef
 
-__all__ = ["DECODER", "FakeTable", "item"]
+__all__ = ["DECODER", "SCHEMA", "FakeTable", "item"]
 
 SCHEMA = KeySchema(KeyAttribute("id", "S"), None)
 DECODER = KeyDecoder(SCHEMA)
