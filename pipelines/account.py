@@ -46,10 +46,22 @@ class RouteAccount:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account of one run."""
+    """The account of one run.
+
+    Attributes:
+        scanned: items that the service read for it.
+        routes: what became of them.
+        queried: of these, items that Queries read.
+    """
 
     scanned: int
     routes: tuple[RouteAccount, ...]
+    queried: int = 0
+
+    @property
+    def read_word(self) -> str:
+        """How the items were read: scanned, or queried."""
+        return "queried" if self.queried else "scanned"
 
     @property
     def balances(self) -> bool:
@@ -77,7 +89,7 @@ class Account:
 
     def line(self) -> str:
         """Returns the account in one line, without the fates that no item had."""
-        parts = [f"scanned {self.scanned:,}"]
+        parts = [f"{self.read_word} {self.scanned:,}"]
         for route in self.routes:
             fates = [(fate, getattr(route, fate)) for fate in _FATES]
             said = [f"{fate} {count:,}" for fate, count in fates if count]
@@ -91,6 +103,7 @@ def make_account(counters: Mapping[str, int], routes: Sequence[str]) -> Account:
     """Makes the account of a run's counters, by their full names."""
     return Account(
         scanned=counters.get(metrics.SCANNED.name, 0),
+        queried=counters.get(metrics.QUERIED.name, 0),
         routes=tuple(_route_account(counters, name) for name in routes),
     )
 

@@ -12,6 +12,7 @@ from pipelines.run_spec import FromRunSpec, RunSpec
 from transforms.dynamodb.transport import TransportConfig
 from transforms.planning.checks import splits_for
 from transforms.planning.plan import CopyPlan, CopyRequest
+from transforms.push_down import Demand, demand_of
 from transforms.scan import ReadFromDynamoDB, ScanTable
 from transforms.scan_spec import ScanSpec
 from transforms.write import BranchItems, WriteRejected
@@ -34,6 +35,7 @@ def copy_request(options: CopyOptions) -> CopyRequest:
         workers=options.workers or 1,
         selection=options.selection,
         limit=options.limit,
+        push_down=options.push_down,
     )
 
 
@@ -69,9 +71,22 @@ def scan_of(spec: RunSpec) -> ScanSpec:
         index=options.index,
         page_limit=options.page_limit,
         limit=options.limit,
+        demand=_demand(options),
         run=spec.run,
         transport=TransportConfig(kind=options.transport),
     ).spec
+
+
+def _demand(options: CopyOptions) -> Demand | None:
+    if not options.push_down:
+        return None
+    return demand_of(
+        options.routes(),
+        item_filter=options.filter,
+        columns=options.columns,
+        selection=options.selection,
+        limit=options.limit,
+    )
 
 
 def branches_of(spec: RunSpec) -> Branches:

@@ -220,6 +220,15 @@ class CopyOptions(SourceOptions):
             choices=("keep", "skip"),
         ),
     )
+    push_down: bool = field(
+        default=True,
+        metadata=flag(
+            _ITEMS,
+            "let the service filter, project and query by key where every target's "
+            "wishes are known; each target applies its own all the same (the default)",
+            convert=convert.switch,
+        ),
+    )
     on_reject: Literal["collect", "fail"] = field(
         default="collect",
         metadata=flag(

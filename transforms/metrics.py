@@ -22,6 +22,7 @@ __all__ = [
     "FILTER_EVALUATIONS",
     "NAMESPACE",
     "PAGES",
+    "QUERIED",
     "READ_UNITS",
     "REJECTED",
     "RETRIED_BATCHES",
@@ -103,6 +104,9 @@ def _counter(name: str) -> Counter:
 # --- The scan ---
 
 SCANNED = Metric("scanned", "items", "Items that the scan read (ScannedCount)")
+QUERIED = Metric(
+    "queried", "items", "Of these, items read by Query, the partition keys being given"
+)
 SCAN_FILTERED = Metric(
     "scan_filtered", "items", "Items that the service left out by the scan's filter"
 )
@@ -162,6 +166,7 @@ THROTTLED_SECONDS = Metric(
 
 ALL_METRICS = (
     SCANNED,
+    QUERIED,
     SCAN_FILTERED,
     PAGES,
     SEGMENTS_DONE,

@@ -30,11 +30,13 @@ from transforms.dynamodb.expressions import (
     parse_condition,
     render_projection,
 )
+from transforms.dynamodb.key_queries import KeyQueryClient
 from transforms.dynamodb.operations import ScanPage
 from transforms.dynamodb.tables import TableRef
 from transforms.dynamodb.transport import TransportConfig
 from transforms.items import Item, OpenPages, Origin, Page
 from transforms.limits import limiter_for
+from transforms.push_down import Demand
 from transforms.run_context import RunContext
 from transforms.run_values import Given, RunValue
 from transforms.scan_restriction import (
@@ -86,6 +88,8 @@ class ReadFromDynamoDB(beam.PTransform[PBegin, beam.PCollection[Item]]):
         segments_in_flight: segments that one restriction reads at the same time.
         splits: restrictions the scan is cut into at first, so the parallelism on
             runners that never split again; at most one for each segment.
+        demand: what those who use the items need of them (`push_down.demand_of`): it
+            becomes filter, projection or Queries once the table is known.
         limit: how many items are read at most. One segment is read then, by one
             worker, which stops there.
         run: the run it belongs to: progress, and workers that share the rate.
@@ -109,6 +113,7 @@ class ReadFromDynamoDB(beam.PTransform[PBegin, beam.PCollection[Item]]):
     segments_in_flight: int = 8
     splits: int = 16
     limit: int | None = None
+    demand: Demand | None = None
     run: RunContext | None = None
     transport: TransportConfig = field(default_factory=TransportConfig)
 
@@ -120,6 +125,11 @@ class ReadFromDynamoDB(beam.PTransform[PBegin, beam.PCollection[Item]]):
         _check_between("segments_in_flight", self.segments_in_flight, 1_000)
         _check_between("splits", self.splits, MAX_SEGMENTS)
         _check_between("limit", self.limit, _MAX_ITEMS)
+        if self.demand is not None and (self.filter or self.projection):
+            raise UserError(
+                "a scan's filter and projection come from its demand or are given, not "
+                "both; leave one out"
+            )
         self.spec = ScanSpec(
             table=self.table,
             read=self.read,
@@ -134,6 +144,7 @@ class ReadFromDynamoDB(beam.PTransform[PBegin, beam.PCollection[Item]]):
             run=self.run or RunContext(""),
             transport=self.transport,
             limit=self.limit,
+            demand=self.demand,
         )
 
     def _service_projection(self) -> ServiceExpression | None:
@@ -203,7 +214,10 @@ def _told(_: None, spec: Any) -> ScanSpec:
 def describe(spec: ScanSpec) -> PlannedScan:
     """Completes a scan by asking its table what it is."""
     client = client_for(spec.table, spec.transport)
-    return plan_scan(spec, worker_loop().run(client.describe_table()))
+    time_to_live = None
+    if spec.demand is not None and spec.demand.skips_expired:
+        time_to_live = worker_loop().run(client.time_to_live_attribute())
+    return plan_scan(spec, worker_loop().run(client.describe_table()), time_to_live)
 
 
 class ScanPages(beam.DoFn, beam.RestrictionProvider):
@@ -259,6 +273,8 @@ class ScanPages(beam.DoFn, beam.RestrictionProvider):
         with closing(_open_reader(scan)) as reader:
             for read in claimed_pages(scan, tracker, reader):
                 self._count(read.page, *reader.new_throttling())
+                if scan.is_query:
+                    self._tally.add(metrics.QUERIED, read.page.scanned_count)
                 if read.page.items:
                     yield _as_element(read)
         self._tally.flush()
@@ -330,9 +346,11 @@ def _open_reader(scan: PlannedScan) -> SegmentReader:
         index=scan.budget_index,
         run_id=spec.run.run_id,
     )
+    client = client_for(spec.table, spec.transport)
+    request: Any = scan.request()  # a KeyRequest goes where a ScanRequest does
     return SegmentReader(
-        client_for(spec.table, spec.transport),
-        scan.request(),
+        KeyQueryClient(client) if scan.is_query else client,
+        request,
         limiter,
         worker=worker_loop(),
         clock=SystemClock(),

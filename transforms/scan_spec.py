@@ -1,13 +1,15 @@
 """A scan as it was asked for, and as its table lets it be done. No I/O, no Beam."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.expressions import ServiceExpression
+from transforms.dynamodb.key_queries import KeyRequest
 from transforms.dynamodb.operations import ScanRequest
 from transforms.dynamodb.tables import IndexDescription, TableDescription, TableRef
 from transforms.dynamodb.transport import TransportConfig
 from transforms.limits import capacity_units
+from transforms.push_down import Demand, PushDown, push_down
 from transforms.run_context import RunContext
 from transforms.scan_restriction import choose_segments
 from transforms.throttle.rate import Rate
@@ -35,6 +37,7 @@ class ScanSpec:
     run: RunContext
     transport: TransportConfig
     limit: int | None = None
+    demand: Demand | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +49,32 @@ class PlannedScan:
         total_segments: 1 to 1,000,000.
         capacity_units: what 100 % of the read rate is, in units a second.
         budget_index: the index whose capacity is spent; None for the table's.
+        pushed: what the service does of what the routes ask.
     """
 
     spec: ScanSpec
     total_segments: int
     capacity_units: float
     budget_index: str | None
+    pushed: PushDown = field(default_factory=PushDown)
 
-    def request(self) -> ScanRequest:
+    @property
+    def is_query(self) -> bool:
+        """True if keys are read by Query; a segment is then one of them."""
+        return bool(self.pushed.queries)
+
+    def request(self) -> ScanRequest | KeyRequest:
         """The request of every page; a reader fills in segment and start key."""
         spec = self.spec
+        if self.is_query:
+            return KeyRequest(
+                table=spec.table.wire_name,
+                queries=self.pushed.queries,
+                page_limit=spec.page_limit,
+                consistent=spec.consistent,
+                projection=self.pushed.projection,
+                filter=self.pushed.filter,
+            )
         page_limit = spec.page_limit
         if spec.limit is not None and spec.filter is None:
             # Reads no more than is wanted, where that fits into a page.
@@ -68,8 +87,8 @@ class PlannedScan:
             page_limit=page_limit,
             consistent=spec.consistent,
             index=spec.index,
-            projection=spec.projection,
-            filter=spec.filter,
+            projection=spec.projection or self.pushed.projection,
+            filter=spec.filter or self.pushed.filter,
         )
 
     @property
@@ -79,8 +98,15 @@ class PlannedScan:
         return rate / self.spec.run.workers
 
 
-def plan_scan(spec: ScanSpec, table: TableDescription) -> PlannedScan:
+def plan_scan(
+    spec: ScanSpec, table: TableDescription, time_to_live: str | None = None
+) -> PlannedScan:
     """Completes a scan by what its table is.
+
+    Args:
+        spec: the scan.
+        table: its table.
+        time_to_live: the attribute that says when items expire, where that matters.
 
     Raises:
         UserError: the table has no such index, or it cannot be read consistently.
@@ -100,7 +126,18 @@ def plan_scan(spec: ScanSpec, table: TableDescription) -> PlannedScan:
         segments = 1  # a limit needs one who counts
     capacity = capacity_units(table, "read", index)
     spec.read.units_per_second(capacity)  # raises now rather than on every worker
-    return PlannedScan(spec, segments, capacity, spec.index if is_global else None)
+    pushed = PushDown()
+    if spec.demand is not None:
+        pushed = push_down(
+            spec.demand, table.keys, index=spec.index, time_to_live=time_to_live
+        )
+    return PlannedScan(
+        spec,
+        len(pushed.queries) or segments,
+        capacity,
+        spec.index if is_global else None,
+        pushed,
+    )
 
 
 def _find_index(spec: ScanSpec, table: TableDescription) -> IndexDescription | None:

@@ -8,9 +8,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given, settings
 
+from transforms.dynamodb.key_queries import KeyRequest, find_keys
 from transforms.dynamodb.tables import KeyAttribute, KeySchema
 from transforms.query.columns import ColumnDecoder
-from transforms.query.key_queries import KeyRequest, find_keys
 from transforms.query.pushdown import push_filters
 from transforms.query.schema import parse_schema
 from transforms.query.statement import parse_query, qualify_query

@@ -22,6 +22,7 @@ from transforms.planning.capacity import PlannedRate, plan_rate
 from transforms.planning.keys import check_keys, check_mapped_keys
 from transforms.planning.plan import CopyPlan, CopyRequest, PlannedRoute
 from transforms.planning.regions import check_region
+from transforms.push_down import PushDown, demand_of, push_down
 from transforms.routes import Route, as_mapping
 from transforms.scan_restriction import choose_segments
 from transforms.selection import open_selector
@@ -57,6 +58,7 @@ def check_copy(request: CopyRequest, transport: TransportConfig) -> CopyPlan:
         _check_route_keys(request, source, route, target)
     if request.selection is not None:
         open_selector(request.selection, transport, SystemClock().wall)
+    pushed = _push_down(request, source, transport)
     segments, splits = _cut(request, source)
     return CopyPlan(
         request=request,
@@ -73,6 +75,28 @@ def check_copy(request: CopyRequest, transport: TransportConfig) -> CopyPlan:
             )
             for route, target in zip(request.routes, targets, strict=True)
         ),
+        pushed=pushed,
+    )
+
+
+def _push_down(
+    request: CopyRequest, source: TableDescription, transport: TransportConfig
+) -> PushDown:
+    if not request.push_down:
+        return PushDown()
+    demand = demand_of(
+        request.routes,
+        item_filter=request.filter,
+        columns=request.columns,
+        selection=request.selection,
+        limit=request.limit,
+    )
+    time_to_live = None
+    if demand.skips_expired:
+        client = client_for(request.source, transport)
+        time_to_live = worker_loop().run(client.time_to_live_attribute())
+    return push_down(
+        demand, source.keys, index=request.index, time_to_live=time_to_live
     )
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from transforms.dynamodb.tables import (
     IndexDescription,
@@ -12,6 +12,7 @@ from transforms.dynamodb.tables import (
 )
 from transforms.planning.capacity import PlannedRate
 from transforms.planning.keys import describe_keys
+from transforms.push_down import PushDown
 from transforms.routes import Filter, Route
 from transforms.selection import Selection
 from transforms.throttle.rate import Rate
@@ -34,6 +35,7 @@ class CopyRequest:
         workers: processes that share each rate.
         selection: a sample, or only what has not expired; None takes every item.
         limit: how many items are read at most; None for all.
+        push_down: whether the service filters, projects and queries where it can.
     """
 
     source: TableRef
@@ -47,6 +49,7 @@ class CopyRequest:
     workers: int = 1
     selection: Selection | None = None
     limit: int | None = None
+    push_down: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class CopyPlan:
         segments: of the parallel scan.
         splits: parts that workers take; each reads several segments at once.
         routes: the targets, in the order asked for.
+        pushed: what the service does of what all routes ask.
     """
 
     request: CopyRequest
@@ -84,6 +88,7 @@ class CopyPlan:
     segments: int
     splits: int
     routes: tuple[PlannedRoute, ...]
+    pushed: PushDown = field(default_factory=PushDown)
 
     @property
     def keys(self) -> KeySchema:
@@ -113,10 +118,16 @@ class CopyPlan:
             _size(self.source),
             f"keys: {describe_keys(self.keys)}",
             f"rate: {self.read}{workers}",
-            f"segments: {self.segments:,}, {reads} consistent reads",
+            self._segments_line(reads),
+            *self.pushed.notes,
             *_selected(request),
             *_selection(request.filter, request.columns),
         ]
+
+    def _segments_line(self, reads: str) -> str:
+        if self.pushed.queries:
+            return f"{reads} consistent reads"
+        return f"segments: {self.segments:,}, {reads} consistent reads"
 
 
 def _route_lines(planned: PlannedRoute) -> list[str]:

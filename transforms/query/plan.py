@@ -17,10 +17,10 @@ from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.event_loop import worker_loop
 from transforms.dynamodb.expressions import Condition
 from transforms.dynamodb.expressions.rendering import render_condition
+from transforms.dynamodb.key_queries import find_keys
 from transforms.dynamodb.tables import TableDescription, TableRef, near_names
 from transforms.query.backups import backup_schema
 from transforms.query.inference import infer_schema
-from transforms.query.key_queries import find_keys
 from transforms.query.pushdown import NOTHING, PushedFilter, push_filters
 from transforms.query.reading import Reading, sample_table
 from transforms.query.statement import (

@@ -14,13 +14,13 @@ import pyarrow as pa
 from transforms.dynamodb.attribute_values import Wire
 from transforms.dynamodb.client import client_for
 from transforms.dynamodb.event_loop import worker_loop
+from transforms.dynamodb.key_queries import KeyQueryClient, KeyRequest
 from transforms.dynamodb.operations import ScanPage, ScanRequest
 from transforms.dynamodb.tables import TableDescription, TableRef
 from transforms.dynamodb.transport import TransportConfig
 from transforms.limits import capacity_units, limiter_for
 from transforms.query.backups import read_backup
 from transforms.query.columns import ColumnDecoder, Columns, MisfitPolicy
-from transforms.query.key_queries import KeyQueryClient, KeyRequest
 from transforms.query.tables import NamedTable, TableRead
 from transforms.scan_restriction import choose_segments
 from transforms.segment_reader import SegmentReader
