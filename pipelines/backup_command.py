@@ -30,9 +30,12 @@ from transforms.archive.manifest import (
     Manifest,
     read_manifest,
 )
+from transforms.archive.parquet_inference import infer_schema
+from transforms.archive.parquet_types import Schema
+from transforms.archive.sampling import sample_items
 from transforms.archive.table_description import capture_table
 from transforms.archive.write_backup import BACKUP, BackupSpec
-from transforms.dynamodb.client import client_for
+from transforms.dynamodb.client import DynamoDBClient, client_for
 from transforms.dynamodb.errors import JobStoppedError, UserError
 from transforms.dynamodb.event_loop import worker_loop
 from transforms.dynamodb.transport import TransportConfig
@@ -149,6 +152,7 @@ def _spec(
 ) -> BackupSpec:
     table = plan.request.source
     client = client_for(table, TransportConfig(kind=options.transport))
+    schema = _schema(options, plan, client)
     head = Manifest(
         format_version=FORMAT_VERSION,
         backup_id=directory.rpartition("/")[2],
@@ -162,9 +166,9 @@ def _spec(
         digest=ContentDigest().hex,
         filter=options.filter,
         columns=None if options.columns is None else dict(options.columns),
-        lossless=options.columns is None,
-        schema=None,
-        partition_by=None,
+        lossless=options.lossless or schema is None,
+        schema=None if schema is None else str(schema),
+        partition_by=None if options.partitions is None else str(options.partitions),
         versions={
             "beam-dynamodb": version("beam-dynamodb"),
             "apache-beam": beam.__version__,
@@ -178,8 +182,29 @@ def _spec(
         head=head,
         table_arn=plan.source.arn,
         table_id=plan.source.table_id,
+        schema=schema,
+        partition_by=options.partitions,
         file_bytes=options.file_mb * 1_000_000,
     )
+
+
+def _schema(
+    options: BackupOptions, plan: CopyPlan, client: DynamoDBClient
+) -> Schema | None:
+    """Returns Parquet's columns: those asked for, or a guess from a sample."""
+    if options.format != "parquet" or options.wanted_schema is not None:
+        return options.wanted_schema
+    sample = worker_loop().run(
+        sample_items(
+            client,
+            index=plan.request.index,
+            item_filter=options.filter,
+            columns=options.columns,
+        )
+    )
+    schema = infer_schema(sample, options.numbers)
+    print(f"schema, guessed from {len(sample):,} items: {schema}")
+    return schema
 
 
 def _conclude(account: Account, directory: str, run: RunDirectory) -> ExitCode:

@@ -8,6 +8,9 @@ from pipelines.conversions import Columns
 from pipelines.flags import flag
 from pipelines.run_options import RUN_GROUP
 from pipelines.source_options import SourceOptions
+from transforms.archive.parquet_types import Schema, parse_schema
+from transforms.archive.partitions import PartitionBy, parse_partition_by
+from transforms.dynamodb.errors import UserError
 
 __all__ = ["BackupOptions"]
 
@@ -56,6 +59,46 @@ class BackupOptions(SourceOptions):
             choices=("dynamodb-json", "parquet"),
         ),
     )
+    schema: str | None = field(
+        default=None,
+        metadata=flag(
+            _FILES,
+            'parquet: the columns, as "id:string, price:decimal(12,2), '
+            'tags:set<string>"; what it does not name is left out. Guessed from a '
+            "sample by default, and then nothing is lost: what does not fit goes to "
+            "the column _rest",
+            metavar="COLUMNS",
+            convert=convert.text,
+        ),
+    )
+    numbers: Literal["decimal", "string", "double"] = field(
+        default="decimal",
+        metadata=flag(
+            _FILES,
+            "parquet: what a guessed schema makes of numbers; double rounds them",
+            metavar="TYPE",
+            choices=("decimal", "string", "double"),
+        ),
+    )
+    lossless: bool = field(
+        default=False,
+        metadata=flag(
+            _FILES,
+            "parquet: adds the column _item, each item in DynamoDB JSON, from which "
+            "it is restored byte for byte",
+            convert=convert.switch,
+        ),
+    )
+    partition_by: str | None = field(
+        default=None,
+        metadata=flag(
+            _FILES,
+            "parquet: directories by an attribute or a part of it, as "
+            '"month=substr(day, 1, 7)"',
+            metavar="EXPR",
+            convert=convert.text,
+        ),
+    )
     file_mb: int = field(
         default=256,
         metadata=flag(
@@ -75,3 +118,31 @@ class BackupOptions(SourceOptions):
             choices=("collect", "fail"),
         ),
     )
+
+    def __post_init__(self) -> None:
+        """Refuses what has a meaning for Parquet alone, and a schema that is none."""
+        _ = self.read
+        said = {
+            "--schema": self.schema,
+            "--numbers": self.numbers != "decimal",
+            "--lossless": self.lossless,
+            "--partition-by": self.partition_by,
+        }
+        for option, is_said in said.items():
+            if is_said and self.format != "parquet":
+                raise UserError(
+                    f"{option} is for Parquet files; say --format parquet too"
+                )
+        if self.schema is not None and self.numbers != "decimal":
+            raise UserError("--numbers is for a guessed schema; --schema says it all")
+        _ = self.wanted_schema, self.partitions
+
+    @property
+    def wanted_schema(self) -> Schema | None:
+        """The columns that were asked for; None to guess them."""
+        return parse_schema(self.schema) if self.schema else None
+
+    @property
+    def partitions(self) -> PartitionBy | None:
+        """The directories that were asked for."""
+        return parse_partition_by(self.partition_by) if self.partition_by else None

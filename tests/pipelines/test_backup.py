@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
+from pyarrow import dataset
 
 from pipelines.commands import run
 from pipelines.demo.engines import Engine
@@ -191,3 +193,60 @@ def test_a_directory_that_cannot_be_made_is_bad_input(moto, source, capsys):
     Path("file").write_text("no directory")
     assert run(backup_words(moto, source, "--to", "file/below")) == 2
     assert "--to: cannot write" in capsys.readouterr().err
+
+
+# --- Parquet --------------------------------------------------------------------------
+
+
+def parquet_files(root: str) -> list[str]:
+    return [str(path) for path in sorted(Path(root).rglob("data/**/*.parquet"))]
+
+
+def test_a_parquet_backup_is_queried_and_sums_up(moto, source):
+    words = ["--to", "kept", "--format", "parquet"]
+    words += ["--partition-by", "part=substr(colour, 1, 2)"]
+    assert run(backup_words(moto, source, *words)) == 0
+    with duckdb.connect() as connection:
+        (found,) = connection.execute(
+            "SELECT count(*), sum(n), count(DISTINCT part), min(tags[1]), "
+            "typeof(sum(n)) "
+            "FROM read_parquet('kept/*/data/**/*.parquet', hive_partitioning=true)"
+        ).fetchall()
+    assert found == (ITEMS, sum(range(ITEMS)), 2, "x", "DECIMAL(38,0)")
+    table = dataset.dataset(parquet_files("kept"), partitioning="hive").to_table()
+    assert len(table) == ITEMS
+    assert set(table["part"].to_pylist()) == {"re", "bl"}
+    assert sum(table["n"].to_pylist()) == sum(range(ITEMS))
+
+
+def test_items_that_a_written_schema_does_not_fit_are_kept_with_the_reason(
+    moto, source, capsys
+):
+    client = moto.dynamodb("eu-west-1")
+    client.put_item(TableName=source, Item={"id": {"S": "odd"}, "n": {"S": "x"}})
+    words = ["--to", "kept", "--format", "parquet", "--schema", "id:string, n:number"]
+    assert run(backup_words(moto, source, *words, "--run-dir", "ran")) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "items: scanned 301; backup: written 300, rejected 1"
+    (kept,) = Path("ran", "rejected").iterdir()
+    rejected = json.loads(gzip.decompress(kept.read_bytes()))
+    assert rejected["reason"] == "attribute 'n': a value of type S in a number column"
+    assert rejected["item"]["id"] == {"S": "odd"}
+    assert run(backup_words(moto, source, *words, "--on-reject", "fail")) == 3
+    assert "does not fit the schema" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--schema", "id:string"], "--schema is for Parquet files"),
+        (["--lossless"], "--lossless is for Parquet files"),
+        (["--format", "parquet", "--schema", "id:what"], "'what' is no type"),
+        (["--format", "parquet", "--partition-by", "a(b)"], "give an attribute"),
+        (["--format", "avro"], "none of dynamodb-json, parquet"),
+    ],
+)
+def test_words_that_make_no_sense_are_refused(moto, source, capsys, words, said):
+    assert run(backup_words(moto, source, "--to", "kept", *words)) == 2
+    assert said in capsys.readouterr().err
+    assert not Path("kept").exists()

@@ -155,6 +155,44 @@ def test_a_target_with_another_key_is_refused(moto, source, restore):
     assert "the keys differ" in error
 
 
+PARQUET = {
+    "guessed": ["--numbers", "decimal"],
+    "strings": ["--numbers", "string"],
+    "lossless": ["--lossless"],
+    "partitioned": ["--partition-by", "substr(id, 1, 6)", "--file-mb", "1"],
+}
+
+
+@pytest.mark.parametrize("form", PARQUET.values(), ids=PARQUET)
+def test_a_table_comes_back_from_parquet(moto, source, restore, form):
+    put_items(moto, source, ODD)
+    backup(moto, source, "kept", "--format", "parquet", *form)
+    target = make_table(moto, REGION, unique_name(), "id")
+    code, last = restore("--backup", "kept", "--to", f"{REGION}/{target}")
+    assert (code, last) == (0, f"items: scanned 63; {REGION}: written 63")
+    assert all_items(moto, REGION, target) == all_items(moto, REGION, source)
+
+
+ODD = [
+    {"id": {"S": "odd-1"}, "n": {"S": "text, not a number"}, "new": {"NULL": True}},
+    {"id": {"S": "odd-2"}, "n": {"N": "-1E-130"}, "rest": {"M": {}}},
+    {"id": {"S": "odd-3"}, "n": {"N": "9" * 38}, "rest": {"L": [{"BOOL": False}]}},
+]
+
+
+def test_a_damaged_parquet_file_is_found_before_anything_is_written(
+    moto, source, restore
+):
+    backup(moto, source, "kept", "--format", "parquet")
+    (path,) = Path("kept").iterdir()
+    flip_a_byte(path)
+    target = make_table(moto, REGION, unique_name(), "id")
+    code, error = restore("--backup", "kept", "--to", f"{REGION}/{target}")
+    assert code == 2
+    assert ".parquet has the MD5" in error
+    assert all_items(moto, REGION, target) == {}
+
+
 # --- damage: found before anything is written, and named ------------------------------
 
 

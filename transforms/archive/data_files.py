@@ -48,6 +48,12 @@ class LocalFormat(Protocol):
     written_bytes: int
     """What was added so far, uncompressed."""
 
+    waiting_bytes: int
+    """What of it is in memory still."""
+
+    row_groups: int
+    """Parts of the finished file that can be read by themselves."""
+
     def add(self, wires: Sequence[Wire]) -> "list[Misfit]":
         """Adds items; returns those that the format cannot hold."""
 
@@ -64,7 +70,8 @@ class JsonFormat:
     suffix = ".json.gz"
 
     def __init__(self, path: Path) -> None:
-        self.written_bytes = 0
+        self.written_bytes = self.waiting_bytes = 0
+        self.row_groups = 1
         self._file = path.open("wb")
         self._gzip = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
 
@@ -130,6 +137,11 @@ class DataFile:
         """What was added so far, uncompressed."""
         return self._format.written_bytes
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What of it is in memory."""
+        return self._format.waiting_bytes
+
     def add(self, wires: Sequence[Wire]) -> list[Misfit]:
         """Adds items; returns those that the format cannot hold."""
         misfits = self._format.add(wires)
@@ -151,6 +163,7 @@ class DataFile:
             bytes=self._local.stat().st_size,
             md5=md5_of_file(self._local),
             digest=self._content.hex,
+            row_groups=self._format.row_groups,
         )
         upload(self._local, self._temporary)
         self._scratch.cleanup()

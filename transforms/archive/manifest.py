@@ -72,8 +72,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         items: in all files.
         digest: content digest of all items.
         filter, columns: which items and attributes; None for all.
-        lossless: whether every item can be restored as it was.
-        schema: Parquet's columns, as ``--schema`` has them; None otherwise.
+        lossless: whether the files hold each item in DynamoDB JSON.
+        schema: Parquet's columns, as ``--schema`` has them; None otherwise. With a
+            column ``_rest`` if it was guessed.
         partition_by: how files are put into directories; None otherwise.
         versions: of this package, Beam, pyarrow and Python.
         files: the data files, by name.

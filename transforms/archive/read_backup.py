@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, TypeVar
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.pvalue import AsSingleton, PBegin
 
 from transforms import metrics
@@ -32,6 +33,8 @@ from transforms.archive.item_lines import (
     emr_item,
     item_of_line,
 )
+from transforms.archive.parquet_format import items_of_row_group
+from transforms.archive.parquet_types import Schema, parse_schema
 from transforms.archive.sources import Part
 from transforms.dynamodb.attribute_values import Wire
 from transforms.items import Item, OpenPages, Origin, Page
@@ -234,18 +237,30 @@ def items_of_part(part: Part) -> Iterator[Wire]:
     Raises:
         DamagedBackupError: a line is no item, or the file ends early; names both.
     """
+    if part.format == "parquet":
+        yield from _rows(part)
+        return
     decode: Callable[[bytes], Wire] = {
         "json": item_of_line,
         "ion": ion_item_of_line,
         "emr": emr_item,
     }[part.format]
-    return _decode_lines(part, decode)
+    yield from _decode_lines(part, decode)
 
 
 def changes_of_part(part: Part) -> Iterator[Change]:
     """Yields a part's changes; raises as `items_of_part`."""
     decode = ion_change_of_line if part.format == "ion" else change_of_line
     return _decode_lines(part, decode)
+
+
+def _rows(part: Part) -> Iterator[Wire]:
+    try:
+        schema = parse_schema(part.schema) if part.schema else Schema(())
+        with open_file(part.path) as file:
+            yield from items_of_row_group(file, part.row_group, schema)
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedBackupError(f"{part.path} is damaged: {error}") from error
 
 
 def _decode_lines(part: Part, decode: Callable[[bytes], _T]) -> Iterator[_T]:

@@ -41,6 +41,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         md5: base64, of the whole file; None if nobody noted it.
         items: in the whole file; None if nobody noted it.
         row_group: of a Parquet file; None for the whole file.
+        schema: of a Parquet file, as it is written.
     """
 
     path: str
@@ -50,6 +51,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     md5: str | None = None
     items: int | None = None
     row_group: int | None = None
+    schema: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,7 @@ def _ours(path: str, names: Mapping[str, int]) -> Backup:
                 md5=file.md5,
                 items=file.items,
                 row_group=group,
+                schema=manifest.schema,
             )
             for at, group in enumerate(groups)
         ]

@@ -8,9 +8,10 @@ Items are not shuffled, only the records of files are. A bundle that fails leave
 under temporary names alone, a run that fails leaves no manifest: neither looks whole.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import apache_beam as beam
@@ -20,7 +21,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import metrics
 from transforms.archive.coders import register_coders
-from transforms.archive.data_files import DataFile, Draft, JsonFormat
+from transforms.archive.data_files import DataFile, Draft, JsonFormat, LocalFormat
 from transforms.archive.digest import ContentDigest
 from transforms.archive.export_layout import (
     FILES_MANIFEST,
@@ -37,6 +38,10 @@ from transforms.archive.manifest import (
     Manifest,
     write_with_md5,
 )
+from transforms.archive.parquet_format import ParquetFormat
+from transforms.archive.parquet_types import Schema
+from transforms.archive.partitions import PartitionBy
+from transforms.dynamodb.attribute_values import Wire
 from transforms.dynamodb.errors import JobStoppedError
 from transforms.items import Item, ItemBatch
 from transforms.receipts import OnReject, RejectedItem
@@ -52,6 +57,9 @@ BACKUP = "backup"
 
 _REJECTED: Final = "rejected"
 _FILE_BYTES = 256 * 1024 * 1024
+# In one worker, over all open files.
+_MOST_WAITING_BYTES = 256 * 1024 * 1024
+_MOST_OPEN_FILES = 256
 
 BackupFormat: TypeAlias = Literal["dynamodb-json", "parquet"]
 
@@ -66,6 +74,8 @@ class BackupSpec:
         directory: of this backup alone, on any Beam file system.
         head: its manifest so far: without files, items, digest and end.
         table_arn, table_id: of the source, for the service's summary.
+        schema: Parquet's columns; None for the service's format.
+        partition_by: how Parquet files are put into directories.
         file_bytes: a file is closed when it holds this much, uncompressed.
     """
 
@@ -73,7 +83,30 @@ class BackupSpec:
     head: Manifest
     table_arn: str = ""
     table_id: str = ""
+    schema: Schema | None = None
+    partition_by: PartitionBy | None = None
     file_bytes: int = _FILE_BYTES
+
+    def open_file(self, folder: str) -> DataFile:
+        """Opens a new data file.
+
+        Args:
+            folder: the partition's directory; empty for none.
+        """
+        make_format: Callable[[Path], LocalFormat] = JsonFormat
+        suffix = JsonFormat.suffix
+        if self.schema is not None:
+            suffix = ParquetFormat.suffix
+            make_format = partial(
+                ParquetFormat, schema=self.schema, lossless=self.head.lossless
+            )
+        return DataFile(
+            self.directory,
+            self.head.run_id,
+            folder=folder,
+            suffix=suffix,
+            make_format=make_format,
+        )
 
 
 class BackupResult(NamedTuple):
@@ -136,53 +169,73 @@ _Written: TypeAlias = Draft | _Tagged
 
 
 class WriteFiles(beam.DoFn):
-    """Fills data files with a bundle's items; a file never outlives its bundle."""
+    """Fills data files with a bundle's items; a file never outlives its bundle.
+
+    One file a partition is open. When they hold too much together the fullest is
+    finished, so many partitions make more files, not more memory.
+    """
 
     def __init__(
         self, spec: BackupSpec, on_reject: OnReject, run: RunContext | None
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._spec, self._on_reject, self._run = spec, on_reject, run
-        self._open: DataFile | None = None
+        self._open: dict[str, DataFile] = {}
 
     def setup(self) -> None:
         """Opens the counters of this process."""
         self._tally = Tally(self._run)
 
     def start_bundle(self) -> None:
-        """Forgets the file of a bundle that failed."""
+        """Forgets the files of a bundle that failed."""
         self.teardown()
 
     @beam.DoFn.yields_elements  # type: ignore[untyped-decorator]
     def process_batch(self, batch: ItemBatch) -> Iterator[_Written]:
-        """Adds a batch to the open file; yields the file once it is full."""
-        if self._open is None:
-            self._open = _open_file(self._spec)
-        misfits = self._open.add(batch.wires)
-        for misfit in misfits:
-            yield self._rejected(batch.wires[misfit.place], misfit.reason)
-        if self._open.written_bytes >= self._spec.file_bytes:
-            yield self._finish_file(self._open)
+        """Adds a batch to the open files; yields a file once it is full."""
+        by = self._spec.partition_by
+        if by is None:
+            yield from self._add("", batch.wires)
+        else:
+            for folder, places in by.divide(batch.wires).items():
+                yield from self._add(folder, [batch.wires[place] for place in places])
+        while fullest := self._too_much():
+            yield self._finish_file(fullest)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        """Completes the open file."""
-        if self._open is not None:
-            yield GlobalWindows.windowed_value(self._finish_file(self._open))
+        """Completes the open files."""
+        for folder in list(self._open):
+            yield GlobalWindows.windowed_value(self._finish_file(folder))
         self._tally.flush()
 
     def teardown(self) -> None:
         """Drops what is not complete."""
-        if self._open is not None:
-            self._open.abandon()
-            self._open = None
+        for file in self._open.values():
+            file.abandon()
+        self._open = {}
 
     def infer_output_type(self, _input_type: object) -> type[Draft]:
         """Drafts on the main output."""
         return Draft
 
-    def _finish_file(self, file: DataFile) -> Draft:
-        self._open = None
-        draft = file.finish()
+    def _add(self, folder: str, wires: Sequence[Wire]) -> Iterator[_Written]:
+        if folder not in self._open:
+            self._open[folder] = self._spec.open_file(folder)
+        file = self._open[folder]
+        for misfit in file.add(wires):
+            yield self._rejected(bytes(wires[misfit.place]), misfit.reason)
+        if file.written_bytes >= self._spec.file_bytes:
+            yield self._finish_file(folder)
+
+    def _too_much(self) -> str | None:
+        """Returns the folder of the fullest file if it should be finished."""
+        waiting = sum(file.waiting_bytes for file in self._open.values())
+        if waiting <= _MOST_WAITING_BYTES and len(self._open) <= _MOST_OPEN_FILES:
+            return None
+        return max(self._open, key=lambda folder: self._open[folder].waiting_bytes)
+
+    def _finish_file(self, folder: str) -> Draft:
+        draft = self._open.pop(folder).finish()
         self._tally.add(metrics.WRITTEN, draft.record.items, BACKUP)
         self._tally.add(metrics.FILES_WRITTEN, 1)
         self._tally.add(metrics.BYTES_WRITTEN, draft.record.bytes)
@@ -196,17 +249,8 @@ class WriteFiles(beam.DoFn):
                 'collect such items with on_reject="collect"'
             )
         self._tally.add(metrics.REJECTED, 1, BACKUP)
-        item = RejectedItem(BACKUP, reason, 1, Item(bytes(wire)))
+        item = RejectedItem(BACKUP, reason, 1, Item(wire))
         return beam.pvalue.TaggedOutput(_REJECTED, item)
-
-
-def _open_file(spec: BackupSpec) -> DataFile:
-    return DataFile(
-        spec.directory,
-        spec.head.run_id,
-        suffix=JsonFormat.suffix,
-        make_format=JsonFormat,
-    )
 
 
 def name_file(spec: BackupSpec, draft: Draft) -> FileRecord:
