@@ -1,10 +1,9 @@
 """The copy: one scan, filtered once, branched to several tables. Wiring only."""
 
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 
 import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.value_provider import ValueProvider
 
 from pipelines.options import CopyOptions
@@ -15,7 +14,7 @@ from transforms.planning.plan import CopyPlan, CopyRequest
 from transforms.push_down import Demand, demand_of
 from transforms.scan import ReadFromDynamoDB, ScanTable
 from transforms.scan_spec import ScanSpec
-from transforms.write import BranchItems, WriteRejected
+from transforms.write import BranchItems
 from transforms.write_dofns import Branches, Program, WriteOptions
 
 __all__ = ["build", "copy_request", "planned_options"]
@@ -108,13 +107,9 @@ def branches_of(spec: RunSpec) -> Branches:
             keys_unique=options.index is None,
             run=spec.run,
             transport=transport,
+            rejected_directory=FileSystems.join(options.run_dir, "rejected"),
         ),
     )
-
-
-def rejected_path(spec: RunSpec, label: str) -> str:
-    """Returns where a run keeps the rejected items of a route; for the workers."""
-    return str(Path(spec.options.run_dir, "rejected", label))
 
 
 def build(
@@ -129,14 +124,9 @@ def build(
         run_spec: the text of the run's spec, on the workers.
     """
     labels = [route.name for route in options.routes()]
-    result = (
+    _ = (
         pipeline
         | "Scan the source" >> ScanTable(FromRunSpec(run_spec, scan_of))
         | "Copy to all targets"
         >> BranchItems(FromRunSpec(run_spec, branches_of), labels, options.on_reject)
     )
-    if options.on_reject == "collect":
-        for label in labels:
-            path = FromRunSpec(run_spec, partial(rejected_path, label=label))
-            rejected = result[label].rejected
-            _ = rejected | f"Keep rejected of {label}" >> WriteRejected(path)

@@ -174,7 +174,8 @@ def _read_run(said: dict[str, Any]) -> RunContext:
         ledger = LedgerLocation(
             Path(where) if is_path else msgspec.convert(where, TableRef)
         )
-    return RunContext(**said | {"ledger": ledger})
+    accounted = tuple(said["accounted"])
+    return RunContext(**said | {"ledger": ledger, "accounted": accounted})
 
 
 def _name(options: type[Any]) -> str:

@@ -67,6 +67,11 @@ class RejectedItem:
     attempts: int
     item: Item
 
+    @property
+    def code(self) -> str:
+        """What is wrong, in one word, such as ``ItemTooLarge``."""
+        return self.reason.partition(":")[0]
+
 
 _RECEIPT_TAG = 2
 _REJECTED_TAG = 1

@@ -17,11 +17,17 @@ class RunContext:
             no such place is shared, and then nothing is recorded and a worker
             spends at most ``rate / workers``.
         workers: worker processes that share each table's rate, 1 or more.
+        epoch: 1 for the first launch, 1 more for each resumption; above 1, what the
+            ledger has receipts for is not read again.
+        accounted: the routes whose receipts together settle a page; with none, no
+            receipts are written, and the run cannot be resumed.
     """
 
     run_id: str
     ledger: LedgerLocation | None = None
     workers: int = 1
+    epoch: int = 1
+    accounted: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses a run that nobody works on."""

@@ -12,7 +12,6 @@ restriction.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from typing import Any
 
 import apache_beam as beam
@@ -21,6 +20,7 @@ from apache_beam.pvalue import PBegin
 from apache_beam.runners.sdf_utils import RestrictionTrackerView
 
 from transforms import metrics
+from transforms.accounts import book_of
 from transforms.dynamodb.client import client_for
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.event_loop import worker_loop
@@ -35,6 +35,9 @@ from transforms.dynamodb.operations import ScanPage
 from transforms.dynamodb.tables import TableRef
 from transforms.dynamodb.transport import TransportConfig
 from transforms.items import Item, OpenPages, Origin, Page
+from transforms.ledger.location import open_store
+from transforms.ledger.page_book import PageFacts
+from transforms.ledger.receipts import page_digest, read_chains
 from transforms.limits import limiter_for
 from transforms.push_down import Demand
 from transforms.run_context import RunContext
@@ -49,8 +52,9 @@ from transforms.scan_restriction import (
     ScanRestrictionTracker,
     segment_at,
 )
-from transforms.scan_spec import PlannedScan, ScanSpec, plan_scan
+from transforms.scan_spec import PlannedScan, ResumePoints, ScanSpec, plan_scan
 from transforms.segment_reader import PageSource, ReadPage, SegmentReader
+from transforms.stop import StoppedError, stop_requested
 from transforms.tally import Tally
 from transforms.throttle.clock import SystemClock
 from transforms.throttle.rate import Rate
@@ -212,12 +216,17 @@ def _told(_: None, spec: Any) -> ScanSpec:
 
 
 def describe(spec: ScanSpec) -> PlannedScan:
-    """Completes a scan by asking its table what it is."""
+    """Completes a scan by asking its table what it is, and what is done of it."""
     client = client_for(spec.table, spec.transport)
     time_to_live = None
     if spec.demand is not None and spec.demand.skips_expired:
         time_to_live = worker_loop().run(client.time_to_live_attribute())
-    return plan_scan(spec, worker_loop().run(client.describe_table()), time_to_live)
+    table = worker_loop().run(client.describe_table())
+    scan = plan_scan(spec, table, time_to_live)
+    if spec.run.epoch == 1 or spec.run.ledger is None:
+        return scan
+    chains = read_chains(open_store(spec.run.ledger), spec.run.run_id)
+    return replace(scan, resume_points=ResumePoints.of_chains(chains))
 
 
 class ScanPages(beam.DoFn, beam.RestrictionProvider):
@@ -229,7 +238,8 @@ class ScanPages(beam.DoFn, beam.RestrictionProvider):
 
     def setup(self) -> None:
         """Opens the counters of this process."""
-        self._tally = Tally(self._spec.get().run)
+        run = self._spec.get().run
+        self._tally, self._book = Tally(run), book_of(run)
 
     def initial_restriction(self, scan: PlannedScan) -> ScanRestriction:
         """All segments, none of them begun."""
@@ -270,14 +280,31 @@ class ScanPages(beam.DoFn, beam.RestrictionProvider):
         Raises:
             BeamDynamoDBError: a read failed for good.
         """
+        run = scan.spec.run
+        if stop_requested(run):
+            raise StoppedError("the run was stopped; go on with --resume")
+        begun: set[int] = set()
         with closing(_open_reader(scan)) as reader:
             for read in claimed_pages(scan, tracker, reader):
                 self._count(read.page, *reader.new_throttling())
                 if scan.is_query:
                     self._tally.add(metrics.QUERIED, read.page.scanned_count)
+                if self._book is not None:
+                    is_first = read.segment not in begun
+                    self._book.begin(_facts(read), begins_span=is_first)
+                    begun.add(read.segment)
                 if read.page.items:
                     yield _as_element(read)
+                if stop_requested(run):
+                    # The bundle ends well, so that sinks finish what is on its way.
+                    tracker.defer_remainder()
+                    break
         self._tally.flush()
+
+    def finish_bundle(self) -> None:
+        """Writes the receipts of pages that had no items."""
+        if self._book is not None:
+            self._book.flush(at_once=True)
 
     def _count(self, page: ScanPage, throttled: int, waited_seconds: float) -> None:
         tally = self._tally
@@ -295,15 +322,23 @@ def claimed_pages(
 ) -> Iterator[ReadPage]:
     """Opens segments as places are granted, and yields pages that were claimed."""
     restriction = tracker.current_restriction()
+    points = scan.resume_points
+
+    def begin(segment: int, start_key: bytes | None) -> None:
+        if start_key is None and points.is_done(segment):
+            tracker.try_claim(PageClaim(segment, None))
+        else:
+            reader.open(segment, start_key or points.start_key(segment))
+
     for begun in restriction.open:
-        reader.open(begun.segment, begun.start_key)
+        begin(begun.segment, begun.start_key)
     place = restriction.next
     left = scan.spec.limit
     while True:
         while reader.active < scan.spec.segments_in_flight and tracker.try_claim(
             PlaceClaim(place)
         ):
-            reader.open(segment_at(place, scan.total_segments), None)
+            begin(segment_at(place, scan.total_segments), None)
             place += 1
         if not reader.active:
             return
@@ -370,6 +405,12 @@ def _as_element(read: ReadPage) -> Page:
     )
 
 
-def page_digest(start_key: bytes | None) -> bytes:
-    """Names a page within its segment: 8 bytes, none for the first page."""
-    return blake2b(start_key, digest_size=8).digest() if start_key else b""
+def _facts(read: ReadPage) -> PageFacts:
+    page = read.page
+    counts = {
+        metrics.PAGES.name: 1,
+        metrics.SCANNED.name: page.scanned_count,
+        metrics.SCAN_FILTERED.name: page.scanned_count - page.count,
+        metrics.SEGMENTS_DONE.name: int(page.last_key is None),
+    }
+    return PageFacts(read.segment, read.start_key, page.last_key, page.count, counts)

@@ -1,5 +1,6 @@
 """A scan as it was asked for, and as its table lets it be done. No I/O, no Beam."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from transforms.dynamodb.errors import UserError
@@ -8,6 +9,7 @@ from transforms.dynamodb.key_queries import KeyRequest
 from transforms.dynamodb.operations import ScanRequest
 from transforms.dynamodb.tables import IndexDescription, TableDescription, TableRef
 from transforms.dynamodb.transport import TransportConfig
+from transforms.ledger.receipts import Chain
 from transforms.limits import capacity_units
 from transforms.push_down import Demand, PushDown, push_down
 from transforms.run_context import RunContext
@@ -41,6 +43,45 @@ class ScanSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ResumePoints:
+    """Where a resumed run goes on: a snapshot of receipts, the same for all workers.
+
+    Attributes:
+        done: a bit for each segment, of those that are not read again.
+        keys: segment to the key at which it goes on.
+    """
+
+    done: bytes = b""
+    keys: Mapping[int, bytes] = field(default_factory=dict)
+
+    @classmethod
+    def of_chains(cls, chains: Mapping[int, Chain]) -> "ResumePoints":
+        """Makes the snapshot of what is settled of each segment.
+
+        >>> points = ResumePoints.of_chains({3: Chain(is_done=True), 9: Chain(b"k")})
+        >>> points.is_done(3), points.is_done(9), points.start_key(9)
+        (True, False, b'k')
+        """
+        done = bytearray(max(chains, default=-1) // 8 + 1)
+        keys = {}
+        for segment, chain in chains.items():
+            if chain.is_done:
+                done[segment // 8] |= 1 << segment % 8
+            elif chain.end_key is not None:
+                keys[segment] = chain.end_key
+        return cls(bytes(done), keys)
+
+    def is_done(self, segment: int) -> bool:
+        """True if all of the segment is settled."""
+        place = segment // 8
+        return place < len(self.done) and bool(self.done[place] >> segment % 8 & 1)
+
+    def start_key(self, segment: int) -> bytes | None:
+        """Where the segment goes on; None for its start."""
+        return self.keys.get(segment)
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedScan:
     """A scan with what DescribeTable had to say.
 
@@ -50,6 +91,7 @@ class PlannedScan:
         capacity_units: what 100 % of the read rate is, in units a second.
         budget_index: the index whose capacity is spent; None for the table's.
         pushed: what the service does of what the routes ask.
+        resume_points: what an earlier launch of the run has done.
     """
 
     spec: ScanSpec
@@ -57,6 +99,7 @@ class PlannedScan:
     capacity_units: float
     budget_index: str | None
     pushed: PushDown = field(default_factory=PushDown)
+    resume_points: ResumePoints = field(default_factory=ResumePoints)
 
     @property
     def is_query(self) -> bool:

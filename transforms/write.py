@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import apache_beam as beam
-import msgspec
 from apache_beam.options.value_provider import ValueProvider
 from apache_beam.transforms.window import GlobalWindows
 
@@ -21,6 +20,7 @@ from transforms.dynamodb.tables import TableRef
 from transforms.dynamodb.transport import TransportConfig
 from transforms.items import Item
 from transforms.receipts import OnReject, Receipt, RejectedItem
+from transforms.rejected_files import rejected_line
 from transforms.routes import Filter, Mode, Route, as_condition, check_columns
 from transforms.run_context import RunContext
 from transforms.run_values import Given, RunValue
@@ -333,17 +333,6 @@ class WriteRejected(
             )
         )
         return names
-
-
-def rejected_line(rejected: RejectedItem) -> str:
-    """Returns one rejected item as a line of JSON."""
-    line = {
-        "route": rejected.route,
-        "reason": rejected.reason,
-        "attempts": rejected.attempts,
-        "item": msgspec.Raw(rejected.item.wire),
-    }
-    return msgspec.json.encode(line).decode()
 
 
 class _Route(beam.PTransform[beam.PCollection[Item], WriteResult]):

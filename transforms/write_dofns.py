@@ -10,6 +10,7 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import metrics
+from transforms.accounts import book_of
 from transforms.batch_writer import BatchWriter
 from transforms.dynamodb.client import client_for
 from transforms.dynamodb.errors import JobStoppedError, UserError
@@ -17,8 +18,11 @@ from transforms.dynamodb.event_loop import worker_loop
 from transforms.dynamodb.keys import KeyDecoder
 from transforms.dynamodb.transport import TransportConfig
 from transforms.items import Item, ItemBatch, Origin
+from transforms.ledger.page_book import PageBook
 from transforms.limits import capacity_units, limiter_for
+from transforms.metrics import Metric
 from transforms.receipts import OnReject, Receipt, RejectedItem
+from transforms.rejected_files import RejectedFiles
 from transforms.routes import Filter, ItemProgram, Processed, Route
 from transforms.run_context import RunContext
 from transforms.run_values import RunValue
@@ -56,6 +60,7 @@ class WriteOptions:
     keys_unique: bool = False
     run: RunContext | None = None
     transport: TransportConfig = field(default_factory=TransportConfig)
+    rejected_directory: str | None = None
 
     def __post_init__(self) -> None:
         """Refuses an unknown answer to rejected items."""
@@ -114,23 +119,39 @@ class FilterAndMap(beam.DoFn):
         if told.selection is not None:
             wall = SystemClock().wall
             self._selector = open_selector(told.selection, told.transport, wall)
+        self._book = book_of(told.run)
 
     def process_batch(self, batch: ItemBatch) -> Iterator[ItemBatch]:
         """Yields the kept items of the batch, if there are any."""
+        # A book has a leaf for each page; as a rule a batch is one.
+        parts = [batch] if self._book is None else batch.split_runs()
+        for part in parts:
+            kept = self._keep(part)
+            if len(kept):
+                yield kept
+
+    def _keep(self, batch: ItemBatch) -> ItemBatch:
+        origin, kept = batch.runs[0][0] if batch.runs else None, batch
         if self._selector is not None:
             selected = self._selector.apply(batch)
-            self._tally.add(metrics.EXPIRED, selected.expired)
-            self._tally.add(metrics.SHARED_FILTERED, selected.not_sampled)
-            batch = selected.kept
-        done = self._program.apply(batch)
+            self._leave_out(metrics.EXPIRED, selected.expired, origin)
+            self._leave_out(metrics.SHARED_FILTERED, selected.not_sampled, origin)
+            kept = selected.kept
+        done = self._program.apply(kept)
         self._tally.add(metrics.FILTER_EVALUATIONS, done.evaluated, SHARED)
-        self._tally.add(metrics.SHARED_FILTERED, done.filtered)
-        if len(done.kept):
-            yield done.kept
+        self._leave_out(metrics.SHARED_FILTERED, done.filtered, origin)
+        return done.kept
+
+    def _leave_out(self, metric: Metric, items: int, origin: Origin | None) -> None:
+        self._tally.add(metric, items)
+        if self._book is not None and origin is not None:
+            self._book.left_out(origin.segment, origin.page, metric.name, items)
 
     def finish_bundle(self) -> None:
-        """Shows the progress."""
+        """Shows the progress, and writes the receipts of pages left out whole."""
         self._tally.flush()
+        if self._book is not None:
+            self._book.flush(at_once=True)
 
     def infer_output_type(self, _input_type: object) -> type[Item]:
         """Items, though batches of them travel between fused steps."""
@@ -154,7 +175,7 @@ class _Submitted:
     filtered: int
     skipped: int
     fanned_out: int
-    rejected: int
+    rejected: tuple[RejectedItem, ...]
 
 
 class WriteItems(beam.DoFn):
@@ -177,6 +198,9 @@ class WriteItems(beam.DoFn):
         route, run = self._route, self._options.run
         self._program = ItemProgram.of_route(route)
         self._tally = Tally(run)
+        self._book = book_of(run)
+        kept_in = self._options.rejected_directory
+        self._rejected_files = kept_in and RejectedFiles(kept_in, route.name)
         self._client = client_for(route.target, self._options.transport)
         table = worker_loop().run(self._client.describe_table())
         self._keys = KeyDecoder(table.keys)
@@ -208,10 +232,8 @@ class WriteItems(beam.DoFn):
                 done.filtered,
                 done.skipped,
                 done.fanned_out,
-                len(done.rejected),
+                tuple(self._rejected(Refused(*each, 0)) for each in done.rejected),
             )
-            for wire, reason in done.rejected:
-                yield self._rejected(Refused(wire, reason, 0))
             writer.submit(done.kept.wires, token)
         yield from self._results(writer.take_finished())
 
@@ -227,6 +249,8 @@ class WriteItems(beam.DoFn):
         self._tally.add_units(metrics.THROTTLED_SECONDS, waited - self._waited_seconds)
         self._waited_seconds = waited
         self._tally.flush()
+        if self._book is not None:
+            self._book.flush(at_once=True)
 
     def teardown(self) -> None:
         """Cancels what is in flight."""
@@ -273,9 +297,31 @@ class WriteItems(beam.DoFn):
     def _results(self, outcomes: list[Outcome]) -> Iterator[Written]:
         for outcome in outcomes:
             self._count_outcome(outcome)
-            yield self._receipt(outcome)
-            for refused in outcome.refused:
-                yield self._rejected(refused)
+            submitted = outcome.token
+            assert isinstance(submitted, _Submitted)  # our own token
+            rejected = [*submitted.rejected, *map(self._rejected, outcome.refused)]
+            receipt = self._receipt(outcome, submitted)
+            yield receipt
+            if rejected and self._rejected_files:  # before the receipt that counts them
+                self._rejected_files.keep(receipt.origin, rejected)
+            for each in rejected:
+                yield beam.pvalue.TaggedOutput(REJECTED, each)
+            if self._book is not None and receipt.origin is not None:
+                self._settle(self._book, receipt, receipt.origin)
+        if self._book is not None and outcomes:
+            self._book.flush()
+
+    def _settle(self, book: PageBook, receipt: Receipt, origin: Origin) -> None:
+        name = self._route.name
+        counts = {
+            metrics.WRITTEN.name_of(name): receipt.written,
+            metrics.FILTERED.name_of(name): receipt.filtered,
+            metrics.SKIPPED.name_of(name): receipt.skipped,
+            metrics.FANNED_OUT.name_of(name): receipt.fanned_out,
+            metrics.SUPERSEDED.name_of(name): receipt.superseded,
+            metrics.REJECTED.name_of(name): receipt.rejected,
+        }
+        book.settle(origin.segment, origin.page, name, receipt.items, counts)
 
     def _count_outcome(self, outcome: Outcome) -> None:
         name, tally = self._route.name, self._tally
@@ -286,9 +332,7 @@ class WriteItems(beam.DoFn):
         tally.add(metrics.RETRIED_BATCHES, outcome.retried_requests, name)
         tally.add_units(metrics.WRITE_UNITS, outcome.units, name)
 
-    def _receipt(self, outcome: Outcome) -> Receipt:
-        submitted = outcome.token
-        assert isinstance(submitted, _Submitted)  # our own token
+    def _receipt(self, outcome: Outcome, submitted: _Submitted) -> Receipt:
         return Receipt(
             route=self._route.name,
             origin=submitted.origin,
@@ -296,22 +340,19 @@ class WriteItems(beam.DoFn):
             written=outcome.written,
             filtered=submitted.filtered,
             superseded=outcome.superseded,
-            rejected=submitted.rejected + len(outcome.refused),
+            rejected=len(submitted.rejected) + len(outcome.refused),
             write_units=outcome.units,
             skipped=submitted.skipped,
             fanned_out=submitted.fanned_out,
         )
 
-    def _rejected(
-        self, refused: Refused
-    ) -> beam.pvalue.TaggedOutput[Literal["rejected"], RejectedItem]:
+    def _rejected(self, refused: Refused) -> RejectedItem:
         if self._options.on_reject == "fail":
             raise JobStoppedError(
                 f"route {self._route.name}: an item was rejected after "
                 f"{refused.attempts} attempts: {refused.reason}; "
                 'correct it, or collect such items with on_reject="collect"'
             )
-        item = RejectedItem(
+        return RejectedItem(
             self._route.name, refused.reason, refused.attempts, Item(refused.wire)
         )
-        return beam.pvalue.TaggedOutput(REJECTED, item)

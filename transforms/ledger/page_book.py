@@ -1,0 +1,230 @@
+"""The book of one process: pages on their way, until each route has settled them.
+
+    scan:          begin(page) ---+
+    shared filter: left_out(…) ---+--> the page is settled --> it extends its span
+    each route:    settle(…)   ---+                              |
+                                                     flush --> ReceiptWriter
+
+Scan and sinks are steps of one fused stage, so the same process sees all of a page.
+No Beam here.
+"""
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from transforms.ledger.location import LedgerLocation, open_store
+from transforms.ledger.receipts import ReceiptWriter, Span, page_digest
+from transforms.throttle.clock import Clock, SystemClock
+
+__all__ = ["PageBook", "PageFacts", "page_book_for"]
+
+_FLUSH_INTERVAL_SECONDS = 0.005
+_PAID_FLUSH_INTERVAL_SECONDS = 5.0  # where every row costs write units
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """A page as the scan read it.
+
+    Attributes:
+        segment: of the scan.
+        start_key: what it was read with; None for a segment's first page.
+        end_key: where the next page starts; None for a segment's last page.
+        items: items in it, after the service's own filter.
+        counts: of the scan, by the names of `transforms.metrics`.
+    """
+
+    segment: int
+    start_key: bytes | None
+    end_key: bytes | None
+    items: int
+    counts: Mapping[str, int]
+
+
+@dataclass(slots=True)
+class _OpenPage:
+    facts: PageFacts
+    begins_span: bool
+    counts: Counter[str]
+    left_out: int = 0
+    seen: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class _OpenSpan:
+    segment: int
+    start: bytes
+    end_key: bytes | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def frozen(self) -> Span:
+        return Span(self.segment, self.start, self.end_key, dict(self.counts))
+
+
+_Place = tuple[int, bytes]
+"""A segment, and the digest of a key in it."""
+
+
+class PageBook:
+    """Settles pages and writes their receipts. Any thread may call.
+
+    Args:
+        writer: takes the spans.
+        routes: the names of all routes that the scan's items go to.
+        flush_interval_seconds: `flush` writes no more often, unless told to.
+        clock: spaces the writes.
+    """
+
+    def __init__(
+        self,
+        writer: ReceiptWriter,
+        routes: Sequence[str],
+        *,
+        flush_interval_seconds: float = _FLUSH_INTERVAL_SECONDS,
+        clock: Clock | None = None,
+    ) -> None:
+        self._writer = writer
+        self._routes = tuple(routes)
+        self._clock = clock or SystemClock()
+        self._interval_seconds = flush_interval_seconds
+        self._flushed_at = self._clock.monotonic()
+        self._counting = threading.Lock()  # for memory: never held during a write
+        self._writing = threading.Lock()  # spans reach the ledger in order
+        self._pages: dict[_Place, _OpenPage] = {}
+        self._by_end: dict[_Place, _OpenSpan] = {}
+        self._changed: dict[_Place, _OpenSpan] = {}
+
+    def begin(self, page: PageFacts, *, begins_span: bool) -> None:
+        """Puts a page down before its items are sent anywhere.
+
+        Args:
+            page: as it was read.
+            begins_span: it is the first that this attempt reads of its segment. Its
+                span is a new one, so that an attempt never goes on with the receipts
+                of an earlier one.
+        """
+        place = page.segment, page_digest(page.start_key)
+        with self._counting:
+            if begins_span:
+                self._forget_spans_of(page.segment)
+            opened = _OpenPage(page, begins_span, Counter(page.counts))
+            self._pages[place] = opened
+            self._close_if_settled(place, opened)
+
+    def left_out(self, segment: int, page: bytes, name: str, items: int) -> None:
+        """Accounts for items that no route will see.
+
+        Args:
+            segment: of the page.
+            page: the digest of its start key.
+            name: of the count.
+            items: how many.
+        """
+        with self._counting:
+            opened = self._pages.get((segment, page))
+            if opened is not None and items:
+                opened.left_out += items
+                opened.counts[name] += items
+                self._close_if_settled((segment, page), opened)
+
+    def settle(
+        self,
+        segment: int,
+        page: bytes,
+        route: str,
+        items: int,
+        counts: Mapping[str, int],
+    ) -> None:
+        """Accounts for items of a page on one route, durably done.
+
+        Args:
+            segment: of the page.
+            page: the digest of its start key.
+            route: whose items they were.
+            items: how many came to the route.
+            counts: what became of them.
+        """
+        with self._counting:
+            opened = self._pages.get((segment, page))
+            if opened is not None:
+                opened.seen[route] += items
+                opened.counts.update(counts)
+                self._close_if_settled((segment, page), opened)
+
+    def flush(self, *, at_once: bool = False) -> None:
+        """Writes the spans that changed, if it is time.
+
+        Raises:
+            FencedError: another process has taken the run up.
+            LedgerUnreachableError: not now; the next flush writes them again.
+        """
+        with self._writing:
+            with self._counting:
+                now = self._clock.monotonic()
+                is_due = now - self._flushed_at >= self._interval_seconds
+                if not self._changed or not (is_due or at_once):
+                    return
+                self._flushed_at = now
+                changed, self._changed = self._changed, {}
+                spans = [span.frozen() for span in changed.values()]
+            try:
+                self._writer.write(spans)
+            except BaseException:
+                with self._counting:
+                    self._changed = changed | self._changed
+                raise
+
+    def _forget_spans_of(self, segment: int) -> None:
+        for place in [place for place in self._by_end if place[0] == segment]:
+            del self._by_end[place]
+
+    def _close_if_settled(self, place: _Place, page: _OpenPage) -> None:
+        expected = page.facts.items - page.left_out
+        if expected and any(page.seen[route] != expected for route in self._routes):
+            return
+        del self._pages[place]
+        span = None if page.begins_span else self._by_end.pop(place, None)
+        if span is None:
+            span = _OpenSpan(*place)
+        span.end_key = page.facts.end_key
+        span.counts.update(page.counts)
+        self._changed[span.segment, span.start] = span
+        if span.end_key is not None:
+            self._by_end[span.segment, page_digest(span.end_key)] = span
+
+
+def page_book_for(
+    location: LedgerLocation, run_id: str, epoch: int, routes: Sequence[str]
+) -> PageBook:
+    """Returns this process's one book of a run; a forked child gets its own."""
+    key = location, run_id, epoch
+    with _registry.lock:
+        book = _registry.books.get(key)
+        if book is None:
+            book = _registry.books[key] = PageBook(
+                ReceiptWriter(open_store(location), run_id, epoch),
+                routes,
+                flush_interval_seconds=_PAID_FLUSH_INTERVAL_SECONDS
+                if location.serves_hosts
+                else _FLUSH_INTERVAL_SECONDS,
+            )
+        return book
+
+
+class _Registry:
+    """The books of this process."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Forgets everything; a lock copied by a fork may be held by nobody."""
+        self.lock = threading.Lock()
+        self.books: dict[tuple[LedgerLocation, str, int], PageBook] = {}
+
+
+_registry = _Registry()
+os.register_at_fork(after_in_child=_registry.renew)

@@ -1,0 +1,176 @@
+"""Receipts: what became of the pages of a scan, as rows of the run's ledger.
+
+    segment 7:  |--span--|---span---|--span--| . . . |--span--|
+                start                        ^ the chain ends   not counted
+
+A span is some pages of one segment that follow each other; its row is found by the
+segment and the key that it starts at, and says where it ends. Rows are overwritten,
+never incremented: pages that are read again (a bundle retried, a run resumed) replace
+their own receipts, and are counted once. Only the unbroken chain of spans from a
+segment's start counts; a span that starts where one did before and ends elsewhere
+replaces it, and so drops what followed. No Beam here.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import groupby, islice
+
+import msgspec
+
+from transforms.ledger.errors import LedgerError
+from transforms.ledger.store import (
+    MAX_COMMIT_WRITES,
+    RUNS,
+    Check,
+    LedgerStore,
+    Put,
+    Row,
+)
+
+__all__ = [
+    "Chain",
+    "FencedError",
+    "ReceiptWriter",
+    "Span",
+    "page_digest",
+    "read_chains",
+    "total_of",
+]
+
+_SEGMENT_DIGITS = 7
+_DIGEST_BYTES = 8
+
+
+class FencedError(LedgerError):
+    """Another process has taken the run up; this one writes nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Pages of one segment, one after the other, each settled on every route.
+
+    Attributes:
+        segment: of the scan.
+        start: `page_digest` of the key that the first page starts at.
+        end_key: where the page after the last one starts, as JSON; None if the
+            segment ends here.
+        counts: what became of the items, by the names of `transforms.metrics`.
+    """
+
+    segment: int
+    start: bytes
+    end_key: bytes | None
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The part of a segment that is settled, from its start.
+
+    Attributes:
+        end_key: where to go on; None if nothing is settled or all of it is.
+        is_done: all of it is.
+        counts: what became of the items of the chain.
+    """
+
+    end_key: bytes | None = None
+    is_done: bool = False
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+def page_digest(start_key: bytes | None) -> bytes:
+    """Names a page within its segment: 8 bytes, none for the first page."""
+    if start_key is None:
+        return b""
+    return blake2b(start_key, digest_size=_DIGEST_BYTES).digest()
+
+
+class ReceiptWriter:
+    """Writes spans for one epoch of a run; a later epoch fences it off.
+
+    Args:
+        store: the run's ledger.
+        run_id: the run.
+        epoch: of the run when this process was told about it.
+    """
+
+    def __init__(self, store: LedgerStore, run_id: str, epoch: int) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._partition = _partition(run_id)
+        self._fence = Check(RUNS, run_id, epoch)
+
+    def write(self, spans: Iterable[Span]) -> None:
+        """Writes the spans' rows over what is there.
+
+        Raises:
+            FencedError: the run has another epoch now; nothing more was written.
+            LedgerUnreachableError: some may be written; write all of them again.
+        """
+        rows = (self._row(span) for span in spans)
+        while some := list(islice(rows, MAX_COMMIT_WRITES - 1)):
+            if not self._store.commit([self._fence, *map(Put, some)]):
+                raise FencedError(
+                    f"run {self._run_id} was taken up by another process (--resume); "
+                    "this one stops, and what it wrote stays"
+                )
+
+    def _row(self, span: Span) -> Row:
+        data = msgspec.msgpack.encode((span.end_key, dict(span.counts)))
+        sort = f"{span.segment:0{_SEGMENT_DIGITS}}/{span.start.hex()}"
+        return Row(self._partition, sort, 1, data)
+
+
+def read_chains(store: LedgerStore, run_id: str) -> dict[int, Chain]:
+    """Returns what is settled of each segment that has any receipt.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    rows = store.rows(_partition(run_id))
+    by_segment = groupby(map(_span, rows), key=lambda span: span.segment)
+    return {segment: _chain(list(spans)) for segment, spans in by_segment}
+
+
+def total_of(chains: Iterable[Chain]) -> dict[str, int]:
+    """Returns the counts of all chains together."""
+    sums: Counter[str] = Counter()
+    for chain in chains:
+        sums.update(chain.counts)
+    return dict(sums)
+
+
+def _chain(spans: Sequence[Span]) -> Chain:
+    by_start = {span.start: span for span in spans}
+    counts: Counter[str] = Counter()
+    end_key: bytes | None = None
+    for span in _follow(by_start):
+        counts.update(span.counts)
+        end_key = span.end_key
+        if end_key is None:
+            return Chain(None, is_done=True, counts=counts)
+    return Chain(end_key, is_done=False, counts=counts)
+
+
+def _follow(by_start: dict[bytes, Span]) -> Iterator[Span]:
+    start = b""
+    # Each span once: keys only grow along a segment, so none can come twice unless
+    # the rows are not ours.
+    while (span := by_start.pop(start, None)) is not None:
+        yield span
+        start = page_digest(span.end_key)
+
+
+def _span(row: Row) -> Span:
+    segment, _, start = row.sort.partition("/")
+    end_key, counts = _DATA.decode(row.data)
+    return Span(int(segment), bytes.fromhex(start), end_key, counts)
+
+
+_DATA = msgspec.msgpack.Decoder(tuple[bytes | None, dict[str, int]])
+
+
+def _partition(run_id: str) -> str:
+    return f"receipts/{run_id}"

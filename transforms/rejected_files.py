@@ -1,0 +1,133 @@
+"""Rejected items as files of the run directory: gzip, a line of JSON each.
+
+    rejected/<route>/0000042-9f3a….jsonl.gz      of one page, written before its receipt
+
+A page that is read again writes its file again, under the same name: no item is kept
+twice, and none is lost with a killed worker. The directory is a path of any Beam
+file system.
+"""
+
+import gzip
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+import msgspec
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from transforms.dynamodb.errors import JobStoppedError, UserError
+from transforms.items import Item, Origin
+from transforms.receipts import RejectedItem
+
+__all__ = ["RejectedFiles", "count_reasons", "read_rejected", "rejected_line"]
+
+_SUFFIX = ".jsonl.gz"
+
+
+class RejectedFiles:
+    """Keeps the rejected items of one route.
+
+    Args:
+        directory: of all routes; made when something is rejected.
+        route: the route's name.
+    """
+
+    def __init__(self, directory: str, route: str) -> None:
+        self._directory = FileSystems.join(directory, route)
+
+    def keep(self, origin: Origin | None, rejected: Sequence[RejectedItem]) -> None:
+        """Writes the rejected items of a page; they are there when it returns.
+
+        Raises:
+            JobStoppedError: they can't be written, so the page can't be settled.
+        """
+        path = FileSystems.join(self._directory, _file_name(origin))
+        lines = "".join(f"{rejected_line(each)}\n" for each in rejected)
+        try:
+            with suppress(OSError, BeamIOError):  # it is there
+                FileSystems.mkdirs(self._directory)
+            _write_whole(path, gzip.compress(lines.encode(), mtime=0))
+        except (OSError, BeamIOError) as error:
+            raise JobStoppedError(
+                f"rejected items cannot be kept in {self._directory}: {error}; make "
+                "room there, or name another --run-dir"
+            ) from error
+
+
+def rejected_line(rejected: RejectedItem) -> str:
+    """Returns one rejected item as a line of JSON."""
+    line = {
+        "route": rejected.route,
+        "reason": rejected.reason,
+        "attempts": rejected.attempts,
+        "item": msgspec.Raw(rejected.item.wire),
+    }
+    return msgspec.json.encode(line).decode()
+
+
+def read_rejected(directory: str) -> Iterator[RejectedItem]:
+    """Yields the rejected items that a run has kept, route by route.
+
+    Raises:
+        UserError: a file there is none of ours.
+    """
+    for path in _files(directory):
+        yield from _read_file(path)
+
+
+def _read_file(path: str) -> list[RejectedItem]:
+    try:
+        with FileSystems.open(path, compression_type=CompressionTypes.GZIP) as file:
+            return [_rejected(line) for line in file.read().splitlines()]
+    except (OSError, BeamIOError, msgspec.DecodeError) as error:
+        raise UserError(
+            f"{path} cannot be read as rejected items ({error}); name the run's "
+            "directory"
+        ) from error
+
+
+def count_reasons(directory: str) -> Counter[tuple[str, str]]:
+    """Counts a run's rejected items by route and by the code of the reason."""
+    return Counter((each.route, each.code) for each in read_rejected(directory))
+
+
+class _Line(msgspec.Struct):
+    route: str
+    reason: str
+    attempts: int
+    item: msgspec.Raw
+
+
+_LINE = msgspec.json.Decoder(_Line)
+
+
+def _rejected(line: bytes) -> RejectedItem:
+    read = _LINE.decode(line)
+    return RejectedItem(read.route, read.reason, read.attempts, Item(bytes(read.item)))
+
+
+def _files(directory: str) -> list[str]:
+    pattern = FileSystems.join(directory, "*", f"*{_SUFFIX}")
+    (matched,) = FileSystems.match([pattern])
+    return sorted(found.path for found in matched.metadata_list)
+
+
+def _file_name(origin: Origin | None) -> str:
+    if origin is None:
+        return f"{uuid.uuid4().hex}{_SUFFIX}"
+    return f"{origin.segment:07}-{origin.page.hex() or 'first'}{_SUFFIX}"
+
+
+def _write_whole(path: str, data: bytes) -> None:
+    """Writes a file that is never there in part."""
+    # An object store shows an object when it is whole; a local file needs a rename.
+    is_local = "://" not in path
+    written = f"{path}.part" if is_local else path
+    with FileSystems.create(
+        written, compression_type=CompressionTypes.UNCOMPRESSED
+    ) as file:
+        file.write(data)
+    if is_local:
+        FileSystems.rename([written], [path])
