@@ -1,0 +1,188 @@
+"""Receipts: the unbroken chain counts, once, whatever was read again."""
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms.ledger.page_book import PageBook, PageFacts
+from transforms.ledger.receipts import (
+    Chain,
+    FencedError,
+    ReceiptWriter,
+    Span,
+    page_digest,
+    read_chains,
+    total_of,
+)
+from transforms.ledger.run_record import RunRecord, keep_record, read_record, take_up
+from transforms.ledger.sqlite_store import SQLiteStore
+from transforms.throttle.clock import HeldClock
+
+RUN = "run-1"
+RECORD = RunRecord(RUN, spec="{}", said="{}", table_ids={"source": "id-1"})
+
+
+@pytest.fixture
+def store(tmp_path):
+    return new_store(tmp_path)
+
+
+def new_store(directory: Path):
+    made = SQLiteStore(directory / f"{random.randrange(10**9)}.sqlite")
+    made.prepare()
+    keep_record(made, RECORD)
+    return made
+
+
+def key(number):
+    return b"key-%d" % number
+
+
+def span(start, end, **counts):
+    digest = page_digest(None if start is None else key(start))
+    return Span(0, digest, None if end is None else key(end), counts)
+
+
+def chain_of(store):
+    return read_chains(store, RUN).get(0, Chain())
+
+
+def test_spans_that_follow_each_other_count_from_the_segments_start(store):
+    writer = ReceiptWriter(store, RUN, 1)
+    writer.write([span(None, 1, scanned=3), span(1, 2, scanned=4)])
+    assert chain_of(store) == Chain(key(2), is_done=False, counts={"scanned": 7})
+
+
+def test_a_span_without_its_forerunner_does_not_count(store):
+    ReceiptWriter(store, RUN, 1).write([span(1, 2, scanned=4), span(2, None)])
+    assert chain_of(store) == Chain()
+
+
+def test_the_last_span_makes_a_segment_done(store):
+    ReceiptWriter(store, RUN, 1).write([span(None, None, scanned=3)])
+    assert chain_of(store).is_done
+
+
+def test_the_same_span_written_again_counts_once(store):
+    writer = ReceiptWriter(store, RUN, 1)
+    for _ in range(2):
+        writer.write([span(None, 1, scanned=3)])
+    assert chain_of(store).counts == {"scanned": 3}
+
+
+def test_a_span_with_another_end_replaces_it_and_drops_what_followed(store):
+    writer = ReceiptWriter(store, RUN, 1)
+    writer.write([span(None, 1, scanned=3), span(1, None, scanned=4)])
+    writer.write([span(None, 5, scanned=9)])
+    assert chain_of(store) == Chain(key(5), is_done=False, counts={"scanned": 9})
+
+
+def test_a_run_taken_up_by_another_process_fences_this_one_off(store):
+    old = ReceiptWriter(store, RUN, 1)
+    record = read_record(store, RUN)
+    assert record == RECORD
+    assert take_up(store, record).epoch == 2
+    with pytest.raises(FencedError, match="taken up"):
+        old.write([span(None, 1)])
+    assert chain_of(store) == Chain()
+    ReceiptWriter(store, RUN, 2).write([span(None, 1)])
+
+
+def test_a_span_of_many_rows_is_written_in_parts(store):
+    spans = [Span(n, b"", None, {"scanned": 1}) for n in range(250)]
+    ReceiptWriter(store, RUN, 1).write(spans)
+    assert total_of(read_chains(store, RUN).values()) == {"scanned": 250}
+
+
+# --- the book ----------------------------------------------------------------
+
+
+def book_of(store, *routes):
+    return PageBook(ReceiptWriter(store, RUN, 1), routes, clock=HeldClock())
+
+
+def page(number, last, items=10):
+    start, end = key(number) if number else None, key(number + 1)
+    return PageFacts(0, start, None if number == last else end, items, {"scanned": 12})
+
+
+def digest(number):
+    return page_digest(key(number) if number else None)
+
+
+def test_a_page_counts_when_every_route_has_settled_all_of_it(store):
+    book = book_of(store, "a", "b")
+    book.begin(page(0, last=0), begins_span=True)
+    book.left_out(0, b"", "shared_filtered", 4)
+    book.settle(0, b"", "a", 6, {"written/a": 6})
+    book.settle(0, b"", "b", 2, {"written/b": 2})
+    book.flush(at_once=True)
+    assert chain_of(store) == Chain()
+    book.settle(0, b"", "b", 4, {"rejected/b": 4})
+    book.flush(at_once=True)
+    assert chain_of(store).counts == {
+        "scanned": 12,
+        "shared_filtered": 4,
+        "written/a": 6,
+        "written/b": 2,
+        "rejected/b": 4,
+    }
+
+
+@pytest.mark.parametrize("left_out", [0, 10])
+def test_a_page_of_which_no_item_is_left_needs_no_route(store, left_out):
+    book = book_of(store, "a")
+    book.begin(page(0, last=0, items=left_out), begins_span=True)
+    book.left_out(0, b"", "shared_filtered", left_out)
+    book.flush(at_once=True)
+    assert chain_of(store).is_done
+
+
+def test_pages_that_follow_each_other_share_a_row(store):
+    book = book_of(store, "a")
+    for number in range(5):
+        book.begin(page(number, last=4), begins_span=number == 0)
+        book.settle(0, digest(number), "a", 10, {"written/a": 10})
+        book.flush(at_once=True)
+    assert len(store.rows(f"receipts/{RUN}")) == 1
+    assert chain_of(store).counts == {"scanned": 60, "written/a": 50}
+
+
+@given(data=st.data())
+def test_whatever_is_read_again_a_finished_segment_counts_each_page_once(
+    tmp_path_factory, data
+):
+    """Attempts end anywhere, in any process, pages are settled in any order."""
+    store = new_store(tmp_path_factory.mktemp("ledger"))
+    last = data.draw(st.integers(0, 6))
+    books = [book_of(store, "a") for _ in range(2)]
+    starts = {0}
+    for attempt in range(data.draw(st.integers(1, 4)) + 1):
+        is_final = attempt and data.draw(st.booleans())
+        book = data.draw(st.sampled_from(books))
+        start = data.draw(st.sampled_from(sorted(starts)))
+        stop = last + 1 if is_final else data.draw(st.integers(start, last + 1))
+        for number in range(start, stop):
+            book.begin(page(number, last), begins_span=number == start)
+        settled = data.draw(st.permutations(range(start, stop)))
+        if not is_final:
+            settled = settled[: data.draw(st.integers(0, len(settled)))]
+        for number in settled:
+            book.settle(0, digest(number), "a", 10, {"written/a": 10})
+            if data.draw(st.booleans()):
+                book.flush(at_once=True)
+        book.flush(at_once=True)
+        chain = chain_of(store)
+        if chain.end_key is not None:
+            starts.add(int(chain.end_key.removeprefix(b"key-")))
+    book = books[0]
+    for number in range(last + 1):
+        book.begin(page(number, last), begins_span=number == 0)
+        book.settle(0, digest(number), "a", 10, {"written/a": 10})
+    book.flush(at_once=True)
+    pages = last + 1
+    counts = {"scanned": 12 * pages, "written/a": 10 * pages}
+    assert chain_of(store) == Chain(None, is_done=True, counts=counts)
