@@ -26,8 +26,8 @@ def main() -> int:
         from pipelines.commands import run  # noqa: PLC0415 - not before the line above
 
         return run(sys.argv[1:])
-    except KeyboardInterrupt:
-        _leave_at_once()
+    except KeyboardInterrupt as interrupt:
+        _leave_at_once(str(interrupt))
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -35,13 +35,14 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _leave_at_once() -> NoReturn:
+def _leave_at_once(remedy: str) -> NoReturn:
     """Ends this process though Beam's threads would go on, and says so.
 
     What they send until then is whole items, so the targets stay sound.
     """
     print(
-        "beam-dynamodb: stopped; what was written stays, and running it again is safe",
+        "beam-dynamodb: stopped; what was written stays, and "
+        f"{remedy or 'running it again is safe'}",
         file=sys.stderr,
     )
     sys.stdout.flush()

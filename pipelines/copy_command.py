@@ -8,14 +8,32 @@ from pipelines import copy_tables
 from pipelines.account import Account, make_account
 from pipelines.command_line import read_options
 from pipelines.help_text import BEAM_FLAGS_HELP, EXIT_CODES_HELP, draw_help
-from pipelines.launch import ExitCode, check_runner, debugging, start_run
+from pipelines.launch import (
+    ExitCode,
+    Run,
+    check_runner,
+    debugging,
+    resume_run,
+    start_run,
+)
 from pipelines.options import CopyOptions, RouteOptions
 from pipelines.progress import ProgressPrinter
+from pipelines.resume import (
+    Resumed,
+    check_tables,
+    keep_run,
+    open_resumed,
+    resumed_words,
+)
 from pipelines.run_directory import RunDirectory
 from pipelines.run_spec import RunSpec, provide
 from transforms.dynamodb.errors import JobStoppedError
 from transforms.dynamodb.transport import TransportConfig
+from transforms.ledger.location import open_store
+from transforms.ledger.run_record import take_up
 from transforms.planning.checks import check_copy
+from transforms.planning.plan import CopyPlan
+from transforms.rejected_files import count_reasons
 from transforms.throttle.clock import SystemClock
 
 __all__ = ["help_text", "run"]
@@ -24,6 +42,7 @@ _HEAD = """\
 usage: beam-dynamodb copy --source REGION/TABLE [options]
            --to REGION/TABLE [its options] [--to REGION/TABLE [its options] …]
            [-- BEAM FLAGS]
+       beam-dynamodb copy --resume RUN [-- BEAM FLAGS]
 
 Scans a table once, in parallel, and writes its items to one table or several. Each
 target has its own filter, columns and rate. Both ends are checked before anything is
@@ -42,6 +61,11 @@ Examples
 """
 
 _TAIL = f"""\
+Going on
+  --resume RUN            go on with a run that was stopped or killed, by its name or
+                          directory: what has receipts is not read again. The options
+                          are the run's own; a table made anew is refused.
+
 The job file
   --job FILE              read options from a YAML file: the names above with _ for -,
                           and the targets as a list under 'to', each with 'to' and
@@ -68,7 +92,12 @@ def run(words: Sequence[str]) -> ExitCode:
         JobStoppedError: the job failed, or its accounts do not balance.
         KeyboardInterrupt: somebody stopped it.
     """
-    options, beam_words = read_options(words, CopyOptions, RouteOptions)
+    run_name, left = resumed_words(words)
+    if run_name is not None:
+        resumed, options, beam_words = open_resumed(run_name, left)
+        with debugging(options):
+            return _resume(resumed, options, beam_words)
+    options, beam_words = read_options(left, CopyOptions, RouteOptions)
     with debugging(options):
         return _copy(options, beam_words)
 
@@ -82,28 +111,73 @@ def _copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
         print("dry run: nothing was written")
         return ExitCode.DONE
     started = start_run(options, beam_options, request.source)
-    options = copy_tables.planned_options(options, plan)
-    options = replace(options, run_dir=str(started.directory.path))
-    spec = RunSpec(options=options, target=RouteOptions, run=started.context)
-    run_spec = provide(beam_options, spec)
+    # What a limit leaves out has no receipt, so such a run can't be gone on with.
+    routes = () if options.limit else tuple(_names(plan))
+    started = replace(started, context=replace(started.context, accounted=routes))
+    planned = copy_tables.planned_options(options, plan)
+    planned = replace(planned, run_dir=str(started.directory.path))
+    spec = RunSpec(options=planned, target=RouteOptions, run=started.context)
+    ledger = started.context.ledger
+    if ledger is not None and routes:
+        store = open_store(ledger, TransportConfig(kind=options.transport))
+        keep_run(store, started.directory, spec, options, plan)
+    return _run(started, spec, plan)
+
+
+def _resume(
+    resumed: Resumed, options: CopyOptions, beam_words: Sequence[str]
+) -> ExitCode:
+    """Goes on with a run: what has receipts is not read again."""
+    beam_options = check_runner(options, beam_words, CopyOptions, RouteOptions)
+    request = copy_tables.copy_request(options)
+    plan = check_copy(request, TransportConfig(kind=options.transport))
+    check_tables(resumed.record, plan)
+    print("\n".join(plan.lines()), flush=True)
+    if options.dry_run:
+        print("dry run: nothing was written")
+        return ExitCode.DONE
+    record = take_up(resumed.store, resumed.record)
+    workers = options.workers or 1
+    context = replace(resumed.spec.run, epoch=record.epoch, workers=workers)
+    started = resume_run(resumed.directory, context, beam_options, options)
+    spec = RunSpec(options=options, target=RouteOptions, run=context)
+    return _run(started, spec, plan)
+
+
+def _run(started: Run, spec: RunSpec, plan: CopyPlan) -> ExitCode:
+    run_spec = provide(started.beam_options, spec)
     pipeline = started.pipeline()
-    copy_tables.build(pipeline, options, run_spec)
-    names = [planned.route.name for planned in plan.routes]
+    copy_tables.build(pipeline, spec.options, run_spec)
     progress = ProgressPrinter(
         sys.stderr,
         monotonic=SystemClock().monotonic,
-        routes=names,
+        routes=_names(plan),
         expected_items=plan.source.item_count,
     )
     counters = started.watch(pipeline, progress.show)
     progress.finish(counters)
-    return _conclude(make_account(counters, names), started.directory)
+    counts = started.receipts(plan.segments)
+    account = make_account(counters if counts is None else counts, _names(plan))
+    return _conclude(account, started.directory, is_exact=counts is not None)
 
 
-def _conclude(account: Account, directory: RunDirectory) -> ExitCode:
+def _names(plan: CopyPlan) -> list[str]:
+    return [planned.route.name for planned in plan.routes]
+
+
+def _conclude(account: Account, directory: RunDirectory, *, is_exact: bool) -> ExitCode:
     print("\n".join(account.table()))
     if account.rejected:
         print(f"rejected items are kept in {directory.rejected}")
+        for (route, code), items in sorted(
+            count_reasons(str(directory.rejected)).items()
+        ):
+            print(f"  {route}: {code} {items:,}")
+    if not is_exact:
+        print(
+            "counts are approximate: without receipts in a ledger, what a runner did "
+            "twice may be counted twice"
+        )
     print(account.line(), flush=True)
     if not account.balances:
         raise JobStoppedError(

@@ -91,6 +91,7 @@ def _demand(options: CopyOptions) -> Demand | None:
 def branches_of(spec: RunSpec) -> Branches:
     """Returns what a run does with the items; for the workers."""
     options: CopyOptions = spec.options
+    assert options.run_dir is not None  # every started run has one
     transport = TransportConfig(kind=options.transport)
     return Branches(
         shared=Program(

@@ -18,14 +18,25 @@ __all__ = ["run_watched"]
 
 _POLL_SECONDS = 0.25
 _CANCEL_SECONDS = 10.0
+_FINISH_SECONDS = 30.0
 # The last line of a worker's traceback, as Beam hands it on: "a.b.SomeError: text".
 _LAST_ERROR = re.compile(r"^(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*): (\S.*)$", re.MULTILINE)
 
 
-def run_watched(pipeline: beam.Pipeline, watch: Callable[[], None]) -> PipelineResult:
+def run_watched(
+    pipeline: beam.Pipeline,
+    watch: Callable[[], None],
+    ask_to_stop: Callable[[], bool] = lambda: False,
+) -> PipelineResult:
     """Runs a pipeline to its end, and calls ``watch`` a few times a second meanwhile.
 
     Call it from the main thread, where Python delivers signals.
+
+    Args:
+        pipeline: what to run.
+        watch: called a few times a second.
+        ask_to_stop: called when somebody stops it; asks the workers to finish what
+            is on its way, and tells whether they can hear that.
 
     Raises:
         JobStoppedError: the job failed; says with which error.
@@ -39,8 +50,13 @@ def run_watched(pipeline: beam.Pipeline, watch: Callable[[], None]) -> PipelineR
         while not job.ended.wait(_POLL_SECONDS):
             watch()
     except KeyboardInterrupt:
-        job.cancel()
-        _end(_descendants() - before)
+        try:
+            if ask_to_stop():
+                job.ended.wait(_FINISH_SECONDS)
+        finally:  # a second signal does not wait
+            if not job.ended.is_set():
+                job.cancel()
+            _end(_descendants() - before)
         raise
     return job.outcome()
 

@@ -33,15 +33,18 @@ from pipelines.job import run_watched
 from pipelines.run_directory import RunDirectory, make_run_id
 from pipelines.run_options import RunOptions
 from pipelines.runner_profiles import read_profile, with_local_parts
-from transforms.dynamodb.errors import UserError
+from transforms.dynamodb.errors import JobStoppedError, UserError
+from transforms.dynamodb.event_loop import worker_loop
 from transforms.dynamodb.tables import TableRef
 from transforms.dynamodb.transport import TransportConfig
 from transforms.ledger.errors import LedgerUnreachableError
 from transforms.ledger.location import LedgerLocation, open_store
 from transforms.ledger.progress import read_progress
+from transforms.ledger.receipts import LEASE_SECONDS, read_chains, total_of
 from transforms.ledger.store import RUNS, LedgerStore, Row
 from transforms.metrics import counters_of
 from transforms.run_context import RunContext
+from transforms.stop import clear_stop, request_stop
 from transforms.throttle.clock import SystemClock
 
 __all__ = ["ExitCode", "Run", "check_runner", "debugging", "start_run"]
@@ -123,13 +126,44 @@ class Run:
             JobStoppedError: the job failed.
             KeyboardInterrupt: somebody stopped it.
         """
-        ledger = self.context.ledger
+        ledger, run = self.context.ledger, self.context
         if ledger is None:
             return counters_of(run_watched(pipeline, lambda: show({})))
         reader = _ProgressReader(open_store(ledger), self.context.run_id)
         interval = _PAID_READ_SECONDS if ledger.serves_hosts else 0.0
-        result = run_watched(pipeline, lambda: show(reader.read(interval)))
+        try:
+            result = run_watched(
+                pipeline,
+                lambda: show(reader.read(interval)),
+                lambda: request_stop(run),
+            )
+        except KeyboardInterrupt as interrupt:
+            if not run.accounted:
+                raise
+            command = f"beam-dynamodb copy --resume {self.directory.path}"
+            raise KeyboardInterrupt(f"goes on with: {command}") from interrupt
         return counters_of(result)
+
+    def receipts(self, segments: int) -> dict[str, int] | None:
+        """Returns the counts of the run's receipts; None where none are written.
+
+        Args:
+            segments: of the scan.
+
+        Raises:
+            JobStoppedError: the job ended well, and yet some receipts are missing.
+        """
+        run = self.context
+        if run.ledger is None or not run.accounted:
+            return None
+        chains = read_chains(open_store(run.ledger), run.run_id)
+        done = sum(chain.is_done for chain in chains.values())
+        if done < segments:
+            raise JobStoppedError(
+                f"the receipts of {segments - done:,} of {segments:,} segments are not "
+                f"complete; go on with: beam-dynamodb copy --resume {run.run_id}"
+            )
+        return total_of(chains.values())
 
 
 class _ProgressReader:
@@ -180,6 +214,29 @@ def start_run(
         store.prepare()
         store.put_many([Row(RUNS, run_id, 1, b"")])
     context = RunContext(run_id=run_id, ledger=ledger, workers=options.workers or 1)
+    return Run(beam_options, directory, context)
+
+
+def resume_run(
+    directory: RunDirectory,
+    context: RunContext,
+    beam_options: PipelineOptions,
+    options: RunOptions,
+) -> Run:
+    """Goes on with a run whose epoch is new.
+
+    Waits until the leases of whoever wrote before have ended: a request of theirs
+    that is on its way now would come after ours.
+    """
+    if is_local(beam_options) and not options.debug:
+        _quieten(beam_options)
+    clear_stop(context)
+    print(
+        f"run {context.run_id} goes on in {directory.path}, after {LEASE_SECONDS:g} s "
+        "in which earlier workers end",
+        flush=True,
+    )
+    worker_loop().run(SystemClock().sleep(LEASE_SECONDS))
     return Run(beam_options, directory, context)
 
 

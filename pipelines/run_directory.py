@@ -35,13 +35,36 @@ class RunDirectory:
     path: Path
 
     @classmethod
+    def at(cls, path: str) -> "RunDirectory":
+        """The directory at a path, whether it is there or not."""
+        return cls(Path(path).absolute())
+
+    @classmethod
+    def of_run(cls, run: str) -> "RunDirectory":
+        """The directory of a run that was begun.
+
+        Args:
+            run: its path, or the run's name if it is in the usual place.
+
+        Raises:
+            UserError: there is none.
+        """
+        for path in (Path(run), _DEFAULT / run):
+            if path.is_dir():
+                return cls.at(str(path))
+        raise UserError(
+            f"there is no run {run!r}: it is neither a directory nor one of those in "
+            f"{_DEFAULT}; name the run's directory"
+        )
+
+    @classmethod
     def create(cls, chosen: str | None, run_id: str) -> "RunDirectory":
         """Makes the directory that was chosen, or the usual one for this run.
 
         Raises:
             UserError: it cannot be made, or holds the ledger of an earlier run.
         """
-        path = Path(chosen or _DEFAULT / run_id).absolute()
+        path = cls.at(chosen or str(_DEFAULT / run_id)).path
         try:
             path.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
         except OSError as error:
@@ -60,6 +83,11 @@ class RunDirectory:
     def ledger(self) -> Path:
         """The run's own ledger, where ``--ledger`` names no other."""
         return self.path / LEDGER_FILE_NAME
+
+    @property
+    def spec(self) -> Path:
+        """What the run's workers were told; names its ledger."""
+        return self.path / "run.json"
 
     @property
     def rejected(self) -> Path:

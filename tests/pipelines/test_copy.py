@@ -182,7 +182,7 @@ def test_a_refused_item_is_kept_and_the_others_arrive(
         "items: scanned 301; us-west-2: written 300, rejected 1"
     )
     assert SECRET not in printed.out + printed.err
-    (kept,) = Path("kept/rejected").glob("us-west-2-*.jsonl.gz")
+    (kept,) = Path("kept/rejected/us-west-2").iterdir()
     (line,) = gzip.decompress(kept.read_bytes()).splitlines()
     assert json.loads(line)["item"]["id"] == {"S": "odd"}
 

@@ -30,6 +30,7 @@ from transforms.ledger.store import (
 )
 
 __all__ = [
+    "LEASE_SECONDS",
     "Chain",
     "FencedError",
     "ReceiptWriter",
@@ -38,6 +39,9 @@ __all__ = [
     "read_chains",
     "total_of",
 ]
+
+LEASE_SECONDS = 10.0
+"""How long a worker that was cut off may still be sending."""
 
 _SEGMENT_DIGITS = 7
 _DIGEST_BYTES = 8
