@@ -156,7 +156,7 @@ def _run(started: Run, spec: RunSpec, plan: CopyPlan) -> ExitCode:
     )
     counters = started.watch(pipeline, progress.show)
     progress.finish(counters)
-    counts = started.receipts(plan.segments)
+    counts = started.receipts()
     account = make_account(counters if counts is None else counts, _names(plan))
     return _conclude(account, started.directory, is_exact=counts is not None)
 

@@ -40,7 +40,12 @@ from transforms.dynamodb.transport import TransportConfig
 from transforms.ledger.errors import LedgerUnreachableError
 from transforms.ledger.location import LedgerLocation, open_store
 from transforms.ledger.progress import read_progress
-from transforms.ledger.receipts import LEASE_SECONDS, read_chains, total_of
+from transforms.ledger.receipts import (
+    LEASE_SECONDS,
+    read_chains,
+    read_segments,
+    total_of,
+)
 from transforms.ledger.store import RUNS, LedgerStore, Row
 from transforms.metrics import counters_of
 from transforms.run_context import RunContext
@@ -144,11 +149,8 @@ class Run:
             raise KeyboardInterrupt(f"goes on with: {command}") from interrupt
         return counters_of(result)
 
-    def receipts(self, segments: int) -> dict[str, int] | None:
+    def receipts(self) -> dict[str, int] | None:
         """Returns the counts of the run's receipts; None where none are written.
-
-        Args:
-            segments: of the scan.
 
         Raises:
             JobStoppedError: the job ended well, and yet some receipts are missing.
@@ -156,9 +158,11 @@ class Run:
         run = self.context
         if run.ledger is None or not run.accounted:
             return None
-        chains = read_chains(open_store(run.ledger), run.run_id)
+        store = open_store(run.ledger)
+        segments = read_segments(store, run.run_id) or 0
+        chains = read_chains(store, run.run_id)
         done = sum(chain.is_done for chain in chains.values())
-        if done < segments:
+        if not segments or done < segments:
             raise JobStoppedError(
                 f"the receipts of {segments - done:,} of {segments:,} segments are not "
                 f"complete; go on with: beam-dynamodb copy --resume {run.run_id}"

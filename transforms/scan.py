@@ -17,10 +17,10 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.coders import Coder
 from apache_beam.pvalue import PBegin
-from apache_beam.runners.sdf_utils import RestrictionTrackerView
 
 from transforms import metrics
 from transforms.accounts import book_of
+from transforms.claimed_pages import claimed_pages
 from transforms.dynamodb.client import client_for
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.event_loop import worker_loop
@@ -37,29 +37,25 @@ from transforms.dynamodb.transport import TransportConfig
 from transforms.items import Item, OpenPages, Origin, Page
 from transforms.ledger.location import open_store
 from transforms.ledger.page_book import PageFacts
-from transforms.ledger.receipts import page_digest, read_chains
+from transforms.ledger.receipts import keep_segments, page_digest, read_chains
 from transforms.limits import limiter_for
 from transforms.push_down import Demand
 from transforms.run_context import RunContext
 from transforms.run_values import Given, RunValue
 from transforms.scan_restriction import (
     MAX_SEGMENTS,
-    EndClaim,
-    PageClaim,
-    PlaceClaim,
     ScanRestriction,
     ScanRestrictionCoder,
     ScanRestrictionTracker,
-    segment_at,
 )
 from transforms.scan_spec import PlannedScan, ResumePoints, ScanSpec, plan_scan
-from transforms.segment_reader import PageSource, ReadPage, SegmentReader
+from transforms.segment_reader import ReadPage, SegmentReader
 from transforms.stop import StoppedError, stop_requested
 from transforms.tally import Tally
 from transforms.throttle.clock import SystemClock
 from transforms.throttle.rate import Rate
 
-__all__ = ["ReadFromDynamoDB", "ScanPages", "ScanTable", "claimed_pages", "describe"]
+__all__ = ["ReadFromDynamoDB", "ScanPages", "ScanTable", "describe"]
 
 # One page of each segment on its way while another is being worked on.
 _PAGES_PER_SEGMENT = 2
@@ -223,9 +219,13 @@ def describe(spec: ScanSpec) -> PlannedScan:
         time_to_live = worker_loop().run(client.time_to_live_attribute())
     table = worker_loop().run(client.describe_table())
     scan = plan_scan(spec, table, time_to_live)
-    if spec.run.epoch == 1 or spec.run.ledger is None:
+    if spec.run.ledger is None or not spec.run.accounted:
         return scan
-    chains = read_chains(open_store(spec.run.ledger), spec.run.run_id)
+    store = open_store(spec.run.ledger)
+    keep_segments(store, spec.run.run_id, scan.total_segments)
+    if spec.run.epoch == 1:
+        return scan
+    chains = read_chains(store, spec.run.run_id)
     return replace(scan, resume_points=ResumePoints.of_chains(chains))
 
 
@@ -315,59 +315,6 @@ class ScanPages(beam.DoFn, beam.RestrictionProvider):
         tally.add_units(metrics.READ_UNITS, page.consumed.units)
         tally.add(metrics.THROTTLED_REQUESTS, throttled)
         tally.add_units(metrics.THROTTLED_SECONDS, waited_seconds)
-
-
-def claimed_pages(
-    scan: PlannedScan, tracker: RestrictionTrackerView, reader: PageSource
-) -> Iterator[ReadPage]:
-    """Opens segments as places are granted, and yields pages that were claimed."""
-    restriction = tracker.current_restriction()
-    points = scan.resume_points
-
-    def begin(segment: int, start_key: bytes | None) -> None:
-        if start_key is None and points.is_done(segment):
-            tracker.try_claim(PageClaim(segment, None))
-        else:
-            reader.open(segment, start_key or points.start_key(segment))
-
-    for begun in restriction.open:
-        begin(begun.segment, begun.start_key)
-    place = restriction.next
-    left = scan.spec.limit
-    while True:
-        while reader.active < scan.spec.segments_in_flight and tracker.try_claim(
-            PlaceClaim(place)
-        ):
-            begin(segment_at(place, scan.total_segments), None)
-            place += 1
-        if not reader.active:
-            return
-        read = reader.take()
-        # Refused: a checkpoint took the work away, and its heir reads the page again.
-        if not tracker.try_claim(PageClaim(read.segment, read.page.last_key)):
-            return
-        if left is not None:
-            read = _cut(read, left)
-            left -= read.page.count
-        yield read
-        if left == 0:
-            tracker.try_claim(EndClaim())
-            return
-
-
-def _cut(read: ReadPage, most: int) -> ReadPage:
-    """Takes no more items of a page; the others count as never scanned."""
-    page = read.page
-    beyond = max(0, page.count - most)
-    if not beyond:
-        return read
-    kept = replace(
-        page,
-        items=page.items[:most],
-        count=most,
-        scanned_count=page.scanned_count - beyond,
-    )
-    return replace(read, page=kept)
 
 
 def _open_reader(scan: PlannedScan) -> SegmentReader:

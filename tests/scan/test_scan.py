@@ -14,6 +14,7 @@ from apache_beam.runners.sdf_utils import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transforms.claimed_pages import claimed_pages
 from transforms.dynamodb.capacity import ConsumedCapacity
 from transforms.dynamodb.errors import ExpressionError, UserError
 from transforms.dynamodb.expressions import parse_condition
@@ -27,7 +28,7 @@ from transforms.dynamodb.tables import (
 )
 from transforms.items import Item
 from transforms.run_context import RunContext
-from transforms.scan import ReadFromDynamoDB, claimed_pages
+from transforms.scan import ReadFromDynamoDB
 from transforms.scan_restriction import (
     OpenSegment,
     ScanRestriction,

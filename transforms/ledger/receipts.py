@@ -35,8 +35,10 @@ __all__ = [
     "FencedError",
     "ReceiptWriter",
     "Span",
+    "keep_segments",
     "page_digest",
     "read_chains",
+    "read_segments",
     "total_of",
 ]
 
@@ -136,6 +138,28 @@ def read_chains(store: LedgerStore, run_id: str) -> dict[int, Chain]:
     rows = store.rows(_partition(run_id))
     by_segment = groupby(map(_span, rows), key=lambda span: span.segment)
     return {segment: _chain(list(spans)) for segment, spans in by_segment}
+
+
+def keep_segments(store: LedgerStore, run_id: str, segments: int) -> None:
+    """Notes how many segments the scan has, for whoever sums up the receipts.
+
+    Raises:
+        LedgerError: an earlier launch of the run had another number.
+    """
+    row = Row(f"scan/{run_id}", "segments", segments, b"")
+    if not store.commit([Put(row, expected=None)]):
+        found = read_segments(store, run_id)
+        if found != segments:
+            raise LedgerError(
+                f"run {run_id} began with {found} segments, and would go on with "
+                f"{segments}; begin a new run"
+            )
+
+
+def read_segments(store: LedgerStore, run_id: str) -> int | None:
+    """Returns how many segments a run's scan has; None before it has begun."""
+    row = store.get(f"scan/{run_id}", "segments")
+    return None if row is None else row.version
 
 
 def total_of(chains: Iterable[Chain]) -> dict[str, int]:
