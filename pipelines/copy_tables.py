@@ -91,7 +91,6 @@ def _demand(options: CopyOptions) -> Demand | None:
 def branches_of(spec: RunSpec) -> Branches:
     """Returns what a run does with the items; for the workers."""
     options: CopyOptions = spec.options
-    assert options.run_dir is not None  # every started run has one
     transport = TransportConfig(kind=options.transport)
     return Branches(
         shared=Program(
@@ -108,9 +107,16 @@ def branches_of(spec: RunSpec) -> Branches:
             keys_unique=options.index is None,
             run=spec.run,
             transport=transport,
-            rejected_directory=FileSystems.join(options.run_dir, "rejected"),
+            rejected_directory=_rejected_directory(options),
         ),
     )
+
+
+def _rejected_directory(options: CopyOptions) -> str | None:
+    if options.run_dir is None:  # of a run that has not begun
+        return None
+    joined: str = FileSystems.join(options.run_dir, "rejected")
+    return joined
 
 
 def build(

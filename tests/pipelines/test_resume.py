@@ -47,7 +47,7 @@ def words(dynoxide: Engine, source: str) -> list[str]:
     words = ["copy", "--source", f"eu-west-1/{source}", "--run-dir", "kept"]
     words += ["--source-endpoint", dynoxide.endpoint_url("eu-west-1")]
     words += ["--segments", str(SEGMENTS), "--page-limit", "20"]
-    words += ["--to", f"us-west-2/{target}", "--write-units", "800"]
+    words += ["--to", f"us-west-2/{target}", "--write-units", "300"]
     return [*words, "--endpoint", dynoxide.endpoint_url("us-west-2")]
 
 
