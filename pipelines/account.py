@@ -51,17 +51,17 @@ class Account:
     Attributes:
         scanned: items that the service read for it.
         routes: what became of them.
-        queried: of these, items that Queries read.
+        is_query: True if Queries read them, and no Scan.
     """
 
     scanned: int
     routes: tuple[RouteAccount, ...]
-    queried: int = 0
+    is_query: bool = False
 
     @property
     def read_word(self) -> str:
         """How the items were read: scanned, or queried."""
-        return "queried" if self.queried else "scanned"
+        return "queried" if self.is_query else "scanned"
 
     @property
     def balances(self) -> bool:
@@ -99,11 +99,13 @@ class Account:
         return "items: " + "; ".join(parts)
 
 
-def make_account(counters: Mapping[str, int], routes: Sequence[str]) -> Account:
+def make_account(
+    counters: Mapping[str, int], routes: Sequence[str], *, is_query: bool = False
+) -> Account:
     """Makes the account of a run's counters, by their full names."""
     return Account(
         scanned=counters.get(metrics.SCANNED.name, 0),
-        queried=counters.get(metrics.QUERIED.name, 0),
+        is_query=is_query,
         routes=tuple(_route_account(counters, name) for name in routes),
     )
 

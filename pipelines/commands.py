@@ -46,6 +46,11 @@ COMMANDS = {
             "copy_command",
         ),
         Command(
+            "plan",
+            "what a copy would read, write, take and cost; nothing is written",
+            "plan_command",
+        ),
+        Command(
             "backup",
             "write a table to files, as the service exports it or in Parquet",
             "backup_command",

@@ -13,6 +13,7 @@ __all__ = [
     "Columns",
     "account",
     "columns",
+    "dollars",
     "percent",
     "sample",
     "switch",
@@ -86,6 +87,14 @@ def whole_number(lowest: int, highest: int, unit: str) -> Callable[[Any], int]:
 def percent(said: Any) -> Rate:
     """Reads a percent of capacity: 10, "10%"; a fraction below 1 needs its sign."""
     return Rate.parse_percent(str(said))
+
+
+def dollars(said: Any) -> float:
+    """Reads US dollars: 5, "0.25" or "$5"."""
+    text = str(said).strip().removeprefix("$")
+    if not re.fullmatch(r"\d+(\.\d+)?", text):
+        raise UserError(f"give US dollars, as 5 or 0.25, not {said!r}")
+    return float(text)
 
 
 def sample(said: Any) -> str:

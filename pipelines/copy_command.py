@@ -33,6 +33,7 @@ from transforms.ledger.location import open_store
 from transforms.ledger.run_record import take_up
 from transforms.planning.checks import check_copy
 from transforms.planning.plan import CopyPlan
+from transforms.planning.report import report_copy
 from transforms.rejected_files import count_reasons
 from transforms.throttle.clock import SystemClock
 
@@ -105,11 +106,21 @@ def run(words: Sequence[str]) -> ExitCode:
 def _copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
     beam_options = check_runner(options, beam_words, CopyOptions, RouteOptions)
     request = copy_tables.copy_request(options)
-    plan = check_copy(request, TransportConfig(kind=options.transport))
+    transport = TransportConfig(kind=options.transport)
+    plan = check_copy(request, transport)
     print("\n".join(plan.lines()), flush=True)
+    at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    asks = at_terminal and not (options.yes or options.dry_run)
+    if options.max_cost is not None or asks:
+        report = report_copy(plan, transport, options.estimate_by)
+        print("\n".join(report.estimate_lines()), flush=True)
+        report.check_cost(options.max_cost)
     if options.dry_run:
         print("dry run: nothing was written")
         return ExitCode.DONE
+    if asks and not _agrees():
+        print("nothing was written")
+        return ExitCode.BAD_INPUT
     started = start_run(options, beam_options, request.source)
     # What a limit leaves out has no receipt, so such a run can't be gone on with.
     routes = () if options.limit else tuple(_names(plan))
@@ -157,8 +168,17 @@ def _run(started: Run, spec: RunSpec, plan: CopyPlan) -> ExitCode:
     counters = started.watch(pipeline, progress.show)
     progress.finish(counters)
     counts = started.receipts()
-    account = make_account(counters if counts is None else counts, _names(plan))
+    account = make_account(
+        counters if counts is None else counts,
+        _names(plan),
+        is_query=bool(plan.pushed.queries),
+    )
     return _conclude(account, started.directory, is_exact=counts is not None)
+
+
+def _agrees() -> bool:
+    """Asks at the terminal; anything but yes is no."""
+    return input("Go on? [y/N] ").strip().lower() in {"y", "yes"}
 
 
 def _names(plan: CopyPlan) -> list[str]:

@@ -23,6 +23,7 @@ from transforms.throttle.rate import Rate
 __all__ = ["CopyOptions", "RouteOptions", "routes_of"]
 
 _ITEMS = "What to keep, for all targets (before the first --to)"
+_COST = "What it may cost"
 _TARGET = "Where to write (each --to begins a target; what follows it is its own)"
 
 _COLUMNS = (
@@ -237,6 +238,35 @@ class CopyOptions(SourceOptions):
             "goes on (collect, the default), or stops the job (fail)",
             metavar="WHAT",
             choices=("collect", "fail"),
+        ),
+    )
+    max_cost: float | None = field(
+        default=None,
+        metadata=flag(
+            _COST,
+            "US dollars; a copy that is estimated to cost more, or of which the cost "
+            "is not known, is refused before anything is written",
+            metavar="D",
+            convert=convert.dollars,
+        ),
+    )
+    estimate_by: int = field(
+        default=2_000,
+        metadata=flag(
+            _COST,
+            "items that plan and --max-cost read, at the read rate, to estimate by; "
+            "2,000 by default",
+            metavar="N",
+            convert=convert.whole_number(1, 1_000_000, "items"),
+        ),
+    )
+    yes: bool = field(
+        default=False,
+        metadata=flag(
+            _COST,
+            "go on without asking; at a terminal a copy first says what it takes and "
+            "costs, and asks",
+            convert=convert.switch,
         ),
     )
     targets: tuple[RouteOptions, ...] = ()

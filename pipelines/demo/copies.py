@@ -66,7 +66,7 @@ class Copy:
         shared = len(set(urls.values())) == 1
         endpoint = "--endpoint" if shared else "--source-endpoint"
         lines = [
-            ["copy", "--source", source, "--read-percent", "10"],
+            ["copy", "--source", source, "--read-percent", "10", "--yes"],
             [endpoint, urls[SOURCE_REGION], "--run-dir", run_dir],
             *map(list, self.options),
         ]

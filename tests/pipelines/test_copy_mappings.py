@@ -1,5 +1,6 @@
 """Mappings, samples, limits and expired items in a copy, end to end."""
 
+import gzip
 import os
 import re
 from pathlib import Path
@@ -73,8 +74,11 @@ def test_a_mapping_fans_out_skips_rejects_and_the_account_balances(
     assert keys_in(moto, target) == {
         f"item-{n}#{tag}" for n in range(5, ITEMS) if n % 10 for tag in "xy"
     }
-    (kept,) = Path(".beam-dynamodb/runs").glob("*/rejected/*")
-    assert kept.name.endswith(".jsonl.gz")
+    kept = list(Path(".beam-dynamodb/runs").glob("*/rejected/**/*.jsonl.gz"))
+    files = (gzip.decompress(each.read_bytes()) for each in kept)
+    lines = [line for text in files for line in text.decode().splitlines()]
+    assert len(lines) == 6
+    assert "mapping: FOR tag takes L, SS, NS or BS, got S" in lines[0]
 
 
 def test_a_rekeyed_table_keeps_the_last_of_one_key(moto, source, capsys):

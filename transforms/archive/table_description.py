@@ -9,8 +9,6 @@ The dict is what CreateTable takes, with ``TimeToLive`` and ``Tags`` beside it.
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from transforms.dynamodb.client import DynamoDBClient
 from transforms.dynamodb.errors import BeamDynamoDBError, DeadlineError, UserError
 from transforms.dynamodb.tables import KeySchema, TableDescription
@@ -34,11 +32,11 @@ async def capture_table(client: DynamoDBClient) -> dict[str, Any]:
         JobStoppedError, UserError: the table itself cannot be described.
     """
     name = client.table.wire_name
-    table = (await _ask(client, "DescribeTable", TableName=name))["Table"]
+    table = (await client.ask("DescribeTable", TableName=name))["Table"]
     captured = _creation(table)
     missing = []
     try:
-        reply = await _ask(client, "DescribeTimeToLive", TableName=name)
+        reply = await client.ask("DescribeTimeToLive", TableName=name)
         captured |= _time_to_live(reply)
     except BeamDynamoDBError:
         missing.append("TimeToLive")
@@ -71,7 +69,7 @@ async def create_table(
     request = {key: value for key, value in captured.items() if key not in extras}
     request["TableName"] = client.table.wire_name
     try:
-        await _ask(client, "CreateTable", **request)
+        await client.ask("CreateTable", **request)
     except BeamDynamoDBError as error:
         if "ResourceInUse" in str(error):
             raise UserError(
@@ -88,22 +86,12 @@ async def create_table(
             )
         await clock.sleep(_POLL_SECONDS)
     if "TimeToLive" in captured:
-        await _ask(
-            client,
+        await client.ask(
             "UpdateTimeToLive",
             TableName=client.table.wire_name,
             TimeToLiveSpecification=captured["TimeToLive"],
         )
     return table
-
-
-async def _ask(
-    client: DynamoDBClient, operation: str, **request: Any
-) -> dict[str, Any]:
-    reply = await client.call(
-        operation, msgspec.json.encode(request), deadline_seconds=30.0
-    )
-    return msgspec.json.decode(reply, type=dict[str, Any])
 
 
 def _creation(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +139,7 @@ async def _tags(client: DynamoDBClient, arn: str) -> dict[str, Any]:
     tags: list[Any] = []
     token: dict[str, str] = {}
     while True:
-        reply = await _ask(client, "ListTagsOfResource", ResourceArn=arn, **token)
+        reply = await client.ask("ListTagsOfResource", ResourceArn=arn, **token)
         tags += reply.get("Tags") or []
         if not reply.get("NextToken"):
             break

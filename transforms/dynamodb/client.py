@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 
@@ -145,14 +146,28 @@ class DynamoDBClient:
                 "DynamoDB's; check what answers at the endpoint"
             ) from error
 
+    async def ask(self, operation: str, **request: Any) -> dict[str, Any]:
+        """Returns the decoded reply of an operation on tables, not on items.
+
+        Given up after 30 seconds, since a person waits for it.
+
+        Raises:
+            BeamDynamoDBError: as `call`.
+        """
+        reply = await self.call(
+            operation,
+            msgspec.json.encode(request),
+            deadline_seconds=_FIRST_CONTACT_SECONDS,
+        )
+        return msgspec.json.decode(reply, type=dict[str, Any])
+
     async def time_to_live_attribute(self) -> str | None:
         """Returns the attribute that says when an item expires; None without one.
 
         Raises:
             JobStoppedError: it can't be asked.
         """
-        body = msgspec.json.encode({"TableName": self.table.wire_name})
-        reply = msgspec.json.decode(await self.call("DescribeTimeToLive", body))
+        reply = await self.ask("DescribeTimeToLive", TableName=self.table.wire_name)
         described = reply.get("TimeToLiveDescription", {})
         if described.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}:
             return None

@@ -264,6 +264,7 @@ class IndexDescription:
         projection: "ALL", "KEYS_ONLY" or "INCLUDE".
         read_units: provisioned reads a second; 0 on demand and for local ones.
         write_units: provisioned writes a second; 0 on demand and for local ones.
+        included: the attributes that are no keys and yet in it, under "INCLUDE".
     """
 
     name: str
@@ -272,6 +273,7 @@ class IndexDescription:
     projection: str
     read_units: int
     write_units: int
+    included: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,6 +376,7 @@ def _indexes(
             read_units=_units(index, "ProvisionedThroughput", "ReadCapacityUnits") or 0,
             write_units=_units(index, "ProvisionedThroughput", "WriteCapacityUnits")
             or 0,
+            included=tuple(index["Projection"].get("NonKeyAttributes") or ()),
         )
         for kind, field in kinds
         for index in table.get(field) or ()

@@ -1,0 +1,89 @@
+"""``beam-dynamodb plan copy …``: both ends, what it takes and costs; writes nothing."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pipelines import conversions as convert
+from pipelines import copy_tables
+from pipelines.command_line import read_options
+from pipelines.flags import flag
+from pipelines.help_text import BEAM_FLAGS_HELP, EXIT_CODES_HELP, draw_help
+from pipelines.launch import ExitCode, check_runner, debugging
+from pipelines.options import CopyOptions, RouteOptions
+from pipelines.run_options import RUN_GROUP
+from transforms.dynamodb.errors import UserError
+from transforms.dynamodb.transport import TransportConfig
+from transforms.planning.checks import check_copy
+from transforms.planning.report import report_copy
+
+__all__ = ["help_text", "run"]
+
+_HEAD = """\
+usage: beam-dynamodb plan copy --source REGION/TABLE [options of copy]
+           --to REGION/TABLE [its options] [--to …] [-- BEAM FLAGS]
+
+Makes the checks of a copy, reads a sample of the source at the read rate, and says
+what the copy would read, write, take and cost, and what to be careful of. Nothing is
+written.
+
+Examples
+  beam-dynamodb plan copy --source eu-west-1/orders --read-percent 10 \\
+      --to us-east-1/orders --write-percent 40
+
+  beam-dynamodb plan copy --job job.yaml --json
+"""
+
+_TAIL = f"""\
+The job file
+  --job FILE              read options from a YAML file, as copy does
+
+{BEAM_FLAGS_HELP}
+{EXIT_CODES_HELP}"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions(CopyOptions):
+    """What ``beam-dynamodb plan copy`` takes: all that copy takes."""
+
+    json: bool = field(
+        default=False,
+        metadata=flag(
+            RUN_GROUP, "print the plan as JSON, for programs", convert=convert.switch
+        ),
+    )
+
+
+def help_text() -> str:
+    """Returns the help of ``beam-dynamodb plan``."""
+    return draw_help(_HEAD, _TAIL, PlanOptions, RouteOptions)
+
+
+def run(words: Sequence[str]) -> ExitCode:
+    """Prints the plan of a copy.
+
+    Raises:
+        UserError: bad input, or a cost above --max-cost.
+        JobStoppedError: the service does not let us look.
+    """
+    if list(words[:1]) != ["copy"]:
+        given = f", not {words[0]!r}" if words else ""
+        raise UserError(
+            f"what is planned is a copy{given}; write beam-dynamodb plan copy …"
+        )
+    options, beam_words = read_options(words[1:], PlanOptions, RouteOptions)
+    with debugging(options):
+        return _plan(options, beam_words)
+
+
+def _plan(options: PlanOptions, beam_words: Sequence[str]) -> ExitCode:
+    check_runner(options, beam_words, PlanOptions, RouteOptions)
+    transport = TransportConfig(kind=options.transport)
+    plan = check_copy(copy_tables.copy_request(options), transport)
+    report = report_copy(plan, transport, options.estimate_by)
+    if options.json:
+        print(json.dumps(report.to_json(), indent=2))
+    else:
+        print("\n".join(report.lines()))
+    report.check_cost(options.max_cost)
+    return ExitCode.DONE
