@@ -44,7 +44,7 @@ class StubServer:
         )
         assert self._process.stdout is not None
         self.facts: dict[str, int] = json.loads(self._process.stdout.readline())
-        scheme = "https" if tls else "http"
+        self.scheme = scheme = "https" if tls else "http"
         self.endpoint = f"{scheme}://127.0.0.1:{self.facts['port']}"
         self.ca_file = f"{self._folder.name}/ca.pem" if tls else None
 

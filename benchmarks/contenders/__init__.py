@@ -1,55 +1,161 @@
 """Who takes part in the bench: how each is started, and at which sizes."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from benchmarks.contenders.setups import java_arguments, pyio_python, trust_store
 from benchmarks.works import WORKS
 
-_SLOW, _FAST = (4_000, 24_000), (200_000, 1_000_000)
+Sizes = tuple[int, int]
+
 _KIND_SHARE = {"small": 1.0, "big": 0.25, "mixed": 0.25}
+_WRITES = tuple(name for name in WORKS if name != "scan")
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """One run of a contender: a work over a table of so many items."""
+
+    work: str
+    endpoint: str
+    items: int
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
     """One way to do the works.
 
     Attributes:
         name: in the table.
-        module: under `benchmarks.contenders`, run as a process.
-        options: command-line options that tell variants of a module apart.
-        counts: items of the smaller and the larger run, small items.
+        command: the command line of one run. The first call makes what it needs.
+        scans: items of the smaller and the larger run, small items, where nothing
+            is written.
+        copies: the same where they are.
         works: those it can do.
+        kinds: of items that it is run with.
+        rounds: at most so many: a minute a round is not repeated for long.
     """
 
     name: str
-    module: str
-    options: tuple[str, ...] = ()
-    counts: tuple[int, int] = _SLOW
+    command: Callable[[Task], Sequence[str]]
+    scans: Sizes
+    copies: Sizes
     works: tuple[str, ...] = tuple(WORKS)
+    kinds: tuple[str, ...] = tuple(_KIND_SHARE)
+    rounds: int = 9
 
-    def does(self, work: str, _kind: str) -> bool:
-        """True where the contender can do this work."""
-        return work in self.works
+    def does(self, work: str, kind: str) -> bool:
+        """True where the contender takes part."""
+        return work in self.works and kind in self.kinds
 
-    def sizes(self, kind: str, scale: float) -> tuple[int, int]:
+    def sizes(self, work: str, kind: str, scale: float) -> Sizes:
         """Returns the item counts of both runs."""
         share = _KIND_SHARE[kind] * scale
-        return int(self.counts[0] * share), int(self.counts[1] * share)
+        small, large = self.copies if work in _WRITES else self.scans
+        return int(small * share), int(large * share)
 
-    def command(self, work: str, endpoint: str, items: int) -> Sequence[str]:
-        """Returns the command line of one run."""
-        module = f"benchmarks.contenders.{self.module}"
-        where = ("--work", work, "--endpoint", endpoint, "--items", str(items))
-        return (sys.executable, "-m", module, *where, *self.options)
+
+def _python(
+    module: str, *options: str, python: Callable[[], str] = lambda: sys.executable
+) -> Callable[[Task], Sequence[str]]:
+    def command(task: Task) -> Sequence[str]:
+        where = ("--work", task.work, "--endpoint", task.endpoint)
+        size = ("--items", str(task.items))
+        return (
+            *(python(), "-m", f"benchmarks.contenders.{module}"),
+            *(*where, *size, *options),
+        )
+
+    return command
+
+
+def _java(project: str, main: str, *options: str) -> Callable[[Task], Sequence[str]]:
+    def command(task: Task) -> Sequence[str]:
+        java, arguments, name = java_arguments(project, main)
+        trust = (
+            (f"-Djavax.net.ssl.trustStore={trust_store(task.ca_file)}",)
+            if task.ca_file
+            else ()
+        )
+        words = (task.work, task.endpoint, str(task.items), *options)
+        return (java, *trust, arguments, name, *words)
+
+    return command
 
 
 CONTENDERS = {
     each.name: each
     for each in (
-        Contender("ours-direct", "ours_direct", counts=_FAST),
-        Contender("boto3-threads", "boto3_threads"),
-        Contender("boto3-tuned", "boto3_threads", ("--tuned",)),
-        Contender("boto3-resource", "boto3_threads", ("--resource",)),
+        Contender(
+            name="ours-direct",
+            command=_python("ours_direct"),
+            scans=(1_000_000, 5_000_000),
+            copies=(200_000, 1_000_000),
+        ),
+        Contender(
+            name="ours-command",
+            command=_python("ours_command"),
+            scans=(0, 0),
+            copies=(200_000, 1_000_000),
+            works=_WRITES,
+            kinds=("small",),
+        ),
+        Contender(
+            name="boto3-threads",
+            command=_python("boto3_threads"),
+            scans=(10_000, 100_000),
+            copies=(4_000, 24_000),
+        ),
+        Contender(
+            name="boto3-tuned",
+            command=_python("boto3_threads", "--tuned"),
+            scans=(10_000, 100_000),
+            copies=(4_000, 24_000),
+        ),
+        Contender(
+            name="boto3-resource",
+            command=_python("boto3_threads", "--resource"),
+            scans=(10_000, 100_000),
+            copies=(4_000, 24_000),
+        ),
+        Contender(
+            name="beam-boto3",
+            command=_python("beam_boto3"),
+            scans=(10_000, 60_000),
+            copies=(2_000, 12_000),
+        ),
+        Contender(
+            name="dynamodb-pyio",
+            command=_python("beam_boto3", "--pyio", python=pyio_python),
+            scans=(0, 0),
+            copies=(1_000, 7_000),
+            works=_WRITES,  # it has no source
+        ),
+        Contender(
+            name="emr-spark-cold",
+            command=_java("emr", "EmrCopy", "0"),
+            scans=(1_000, 100_000),
+            copies=(1_000, 100_000),
+            kinds=("small",),
+            rounds=1,
+        ),
+        Contender(
+            name="emr-spark-hot",
+            command=_java("emr", "EmrCopy", "100000"),
+            scans=(1_000, 100_000),
+            copies=(1_000, 100_000),
+            kinds=("small",),
+            rounds=1,
+        ),
+        Contender(
+            name="beam-java",
+            command=_java("beam", "BeamCopy"),
+            scans=(1_000, 100_000),
+            copies=(1_000, 100_000),
+            kinds=("small",),
+            rounds=1,
+        ),
     )
 }

@@ -137,17 +137,22 @@ func (s *server) reply(operation string, body []byte) (int, []byte) {
 		items := int64(bytes.Count(body, []byte(`"PutRequest"`)) + bytes.Count(body, []byte(`"DeleteRequest"`)))
 		atomic.AddInt64(&s.stats.Writes, 1)
 		atomic.AddInt64(&s.stats.ItemsWritten, items)
-		return 200, []byte(fmt.Sprintf(`{"ConsumedCapacity":[{"CapacityUnits":%d,"TableName":"t"}],"UnprocessedItems":{}}`, items))
+		return 200, []byte(fmt.Sprintf(`{"ConsumedCapacity":[%s],"UnprocessedItems":{}}`, consumed(items)))
 	case "PutItem":
 		atomic.AddInt64(&s.stats.Writes, 1)
 		atomic.AddInt64(&s.stats.ItemsWritten, 1)
-		return 200, []byte(`{"ConsumedCapacity":{"CapacityUnits":1,"TableName":"t"}}`)
+		return 200, []byte(fmt.Sprintf(`{"ConsumedCapacity":%s}`, consumed(1)))
 	case "DescribeTable":
 		return 200, s.describe(body)
 	case "DescribeTimeToLive":
 		return 200, []byte(`{"TimeToLiveDescription":{"TimeToLiveStatus":"DISABLED"}}`)
 	}
 	return 400, []byte(`{"__type":"com.amazon.coral.service#UnknownOperationException","message":"the stub has no ` + operation + `"}`)
+}
+
+// consumed is what a request cost, as ReturnConsumedCapacity=INDEXES has it.
+func consumed(units int64) string {
+	return fmt.Sprintf(`{"CapacityUnits":%d.0,"Table":{"CapacityUnits":%d.0},"TableName":"t"}`, units, units)
 }
 
 // itemsOf reads the size of a table from its name, such as "bench-200000".
@@ -179,8 +184,8 @@ func (s *server) scan(body []byte) (int, []byte) {
 	atomic.AddInt64(&s.stats.ItemsScanned, int64(count))
 	var reply bytes.Buffer
 	reply.Grow(len(s.page.items) + 512)
-	fmt.Fprintf(&reply, `{"ConsumedCapacity":{"CapacityUnits":%d,"TableName":"t"},"Count":%d,"ScannedCount":%d,"Items":[`,
-		count*len(s.page.items)/s.page.count()/8192+1, count, count)
+	units := int64(count*len(s.page.items)/s.page.count()/8192 + 1)
+	fmt.Fprintf(&reply, `{"ConsumedCapacity":%s,"Count":%d,"ScannedCount":%d,"Items":[`, consumed(units), count, count)
 	reply.Write(s.page.first(count))
 	reply.WriteByte(']')
 	if first+count < held {

@@ -23,6 +23,7 @@ from transforms.dynamodb.errors import (
     ItemRejectedError,
     JobStoppedError,
     ResourceNotFoundError,
+    TlsError,
     UserError,
 )
 from transforms.dynamodb.operations import ScanRequest, parse_batch_write
@@ -198,3 +199,17 @@ def test_unprocessed_items_come_back_as_requests(server, client, loop):
     server.will(chunked(b'{"UnprocessedItems":{"birds":[', left, b"]}}"))
     body = loop.run(client.call("BatchWriteItem", b"{}"), timeout=30)
     assert parse_batch_write(body).unprocessed == [left]
+
+
+def test_an_authority_that_is_not_trusted_is_told_without_another_try(
+    *, server, transport_to, loop, clock, monkeypatch
+):
+    monkeypatch.delenv("AWS_CA_BUNDLE")
+    table = TableRef("birds", "eu-west-1", endpoint_url=server.url)
+    rng = random.Random(1)
+    stranger = DynamoDBClient(table, transport_to(server.url), clock=clock, rng=rng)
+    before = clock.monotonic()
+    with pytest.raises(TlsError, match="AWS_CA_BUNDLE"):
+        loop.run(stranger.call("Scan", b"{}"), timeout=30)
+    assert clock.monotonic() == before  # a retry would have waited
+    assert server.requests == []

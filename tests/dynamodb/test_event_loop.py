@@ -1,6 +1,7 @@
 """The process's one event loop, in a thread of its own."""
 
 import asyncio
+import gc
 import os
 
 import pytest
@@ -81,3 +82,13 @@ def test_a_forked_process_has_a_loop_of_its_own():
         os._exit(0 if worker_loop().run(answer(), timeout=20) == 42 else 1)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_worker_looks_for_cycles_less_often_unless_that_was_turned_off(monkeypatch):
+    set_to: list[int] = []
+    monkeypatch.setattr(gc, "set_threshold", set_to.append)
+    for youngest in (700, 0, 50_000):
+        monkeypatch.setattr(gc, "get_threshold", lambda found=youngest: (found, 10, 10))
+        worker_loop().close()
+        worker_loop()
+    assert set_to == [20_000]

@@ -114,6 +114,7 @@ class HttpsServer:
         self.open_connections = 0
         self.most_open_connections = 0
         self._acts: deque[Act] = deque()
+        self._always: dict[str, Act] = {}
         self._writers: set[asyncio.StreamWriter] = set()
         self._thread = LoopThread("https-server")
         self._tls: ssl.SSLContext | None = None
@@ -130,6 +131,10 @@ class HttpsServer:
     def will(self, *acts: Act) -> None:
         """What to do with the next requests; after them, an empty reply to each."""
         self._acts.extend(acts)
+
+    def always(self, operation: str, act: Act) -> None:
+        """What to do with an operation's requests, after those that `will` told of."""
+        self._always[operation] = act
 
     def close(self) -> None:
         self.drop_connections()
@@ -183,7 +188,11 @@ class HttpsServer:
             body = await reader.readexactly(int(headers.get("content-length", "0")))
             operation = headers.get("x-amz-target", "").rpartition(".")[2]
             self.requests.append(Request(number, operation, headers, body))
-            act = self._acts.popleft() if self._acts else reply()
+            act = (
+                self._acts.popleft()
+                if self._acts
+                else self._always.get(operation, reply())
+            )
             keep = await act(writer)
 
 

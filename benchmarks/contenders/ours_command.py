@@ -1,0 +1,35 @@
+"""The command `beam-dynamodb copy` itself: checks, throttle, ledger and accounts on.
+
+The rates are finite, so that every request asks a token bucket, and too high to wait.
+"""
+
+import argparse
+import tempfile
+
+from benchmarks.works import FILTER, WORKS
+from pipelines.commands import run
+
+REGIONS = ("us-west-2", "us-east-1")
+RATE = "100000000"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--work", choices=WORKS, required=True)
+    parser.add_argument("--endpoint", required=True)
+    parser.add_argument("--items", type=int, required=True)
+    arguments = parser.parse_args()
+    work = WORKS[arguments.work]
+    source, target = f"bench-{arguments.items}", f"copy-{arguments.items}"
+    with tempfile.TemporaryDirectory() as run_directory:
+        words = ["copy", "--source", f"eu-west-1/{source}", "--read-units", RATE]
+        words += ["--endpoint", arguments.endpoint, "--run-dir", f"{run_directory}/run"]
+        if work.filtered:
+            words += ["--filter", FILTER]
+        for region in REGIONS[: work.targets]:
+            words += ["--to", f"{region}/{target}", "--write-units", RATE]
+        raise SystemExit(run(words))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""`make bench-scale`: what a copy costs as it grows, and what a scan request costs.
+
+The contender tells the CPU seconds of its pipeline's run, timed inside the process, so
+that a run of 10^4 items, which is nearly all start-up, can be subtracted from the
+others. The fit `a x items + b x scan requests` is by least squares over all of them:
+more segments make more requests of the same items.
+"""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.contenders import CONTENDERS, Task
+from benchmarks.measure import environment, run
+from benchmarks.results import facts, save
+from benchmarks.stub_server import ROOT, StubServer
+
+OUT = ROOT / "build" / "bench-scale.json"
+
+WORK = "copy-1-1"
+CONTENDER = "ours-direct"
+START = 10_000
+MOST = 10_000_000
+ITEM_COUNTS = (100_000, 1_000_000, MOST)
+SEGMENTS = (1, 100, 10_000, 100_000)
+
+FLAT = 1.2  # cost an item, 10^5 to 10^7 items; 1 to 10,000 segments
+MANY_SEGMENTS = 3.0  # the same at 100,000 segments
+MAX_REQUEST_US = 100.0
+MEMORY_GROWTH = 1.2
+MAX_RSS_MB = 400.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleRow:
+    """One copy of `item_count` items; `segments` None is our own choice of them."""
+
+    work: str
+    items: str
+    contender: str
+    cpu_us_per_item: float
+    wall_s: float
+    rss_mb: float
+    ratio_to_boto3_threads: None
+    item_count: int
+    segments: int | None
+    requests: int
+    cpu_s: float
+
+
+def main() -> int:
+    """Measures, prints, writes build/bench-scale.json; returns 1 for a missed bound."""
+    with StubServer() as stub, tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        start = _measure(stub, report, START, None, 0.0)
+        print(
+            f"{START:,} items: {start.cpu_s:.2f} s of CPU in the process, as start-up"
+        )
+        print(f"{'items':>10} {'segments':>9} {'scans':>7} ", end="")
+        print(f"{'µs/item':>8} {'wall s':>7} {'RSS MB':>7}")
+        runs: list[tuple[int, int | None]] = [(count, None) for count in ITEM_COUNTS]
+        runs += [(MOST, segments) for segments in SEGMENTS]
+        rows = []
+        for count, segments in runs:
+            rows.append(_measure(stub, report, count, segments, start.cpu_s))
+            _show(rows[-1])
+    per_item, per_request = fit(rows)
+    print(f"\ncost = {per_item:.2f} µs x items + {per_request:.0f} µs x scan requests")
+    missed = list(_missed(rows, per_request))
+    fitted = {"us_per_item": per_item, "us_per_request": per_request}
+    save(OUT, [start, *rows], facts(service_time="5ms", fit=fitted, missed=missed))
+    for line in missed:
+        print(f"missed: {line}")
+    return 1 if missed else 0
+
+
+def fit(rows: Sequence[ScaleRow]) -> tuple[float, float]:
+    """Returns a and b of `a x items + b x requests`, in µs, by least squares."""
+    items = [float(row.item_count) for row in rows]
+    requests = [float(row.requests) for row in rows]
+    costs = [1e6 * row.cpu_s for row in rows]
+    ii, rr, ir = _dot(items, items), _dot(requests, requests), _dot(items, requests)
+    ic, rc = _dot(items, costs), _dot(requests, costs)
+    determinant = ii * rr - ir * ir
+    return (ic * rr - rc * ir) / determinant, (rc * ii - ic * ir) / determinant
+
+
+def _dot(left: Sequence[float], right: Sequence[float]) -> float:
+    return sum(map(float.__mul__, left, right))
+
+
+def _measure(
+    stub: StubServer, report: Path, items: int, segments: int | None, start_s: float
+) -> ScaleRow:
+    command = [*CONTENDERS[CONTENDER].command(Task(WORK, stub.endpoint, items))]
+    command += ["--report", str(report)]
+    if segments is not None:
+        command += ["--segments", str(segments)]
+    stub.reset()
+    cost = run(command, environment())
+    cpu_s = json.loads(report.read_text())["cpu_s"] - start_s
+    return ScaleRow(
+        work=WORK,
+        items="small",
+        contender=CONTENDER,
+        cpu_us_per_item=round(1e6 * cpu_s / items, 3),
+        wall_s=round(cost.wall_seconds, 2),
+        rss_mb=round(cost.rss_mb),
+        ratio_to_boto3_threads=None,
+        item_count=items,
+        segments=segments,
+        requests=stub.stats()["Scans"],
+        cpu_s=round(cpu_s, 3),
+    )
+
+
+def _show(row: ScaleRow) -> None:
+    print(
+        f"{row.item_count:10,} {row.segments or 'chosen':>9} {row.requests:7,} "
+        f"{row.cpu_us_per_item:8.2f} {row.wall_s:7.1f} {row.rss_mb:7.0f}",
+        flush=True,
+    )
+
+
+def _missed(rows: Sequence[ScaleRow], per_request: float) -> Sequence[str]:
+    """Says which bounds of the project were not held."""
+    by_items = {row.item_count: row for row in rows if row.segments is None}
+    by_segments = {row.segments: row for row in rows if row.segments}
+    costs = [row.cpu_us_per_item for row in by_items.values()]
+    *few, many = [by_segments[segments].cpu_us_per_item for segments in SEGMENTS]
+    growth = by_items[MOST].rss_mb / by_items[1_000_000].rss_mb
+    checks = {
+        f"cost an item grows {max(costs) / min(costs):.2f}-fold with the number of "
+        f"items, above {FLAT}": max(costs) > FLAT * min(costs),
+        f"1 to 10,000 segments differ {max(few) / min(few):.2f}-fold, above {FLAT}": (
+            max(few) > FLAT * min(few)
+        ),
+        f"100,000 segments cost {many / min(few):.2f} times as much, above "
+        f"{MANY_SEGMENTS}": many > MANY_SEGMENTS * min(few),
+        f"a scan request costs {per_request:.0f} µs, above {MAX_REQUEST_US:.0f}": (
+            per_request > MAX_REQUEST_US
+        ),
+        f"memory grows {growth:.2f}-fold from 10^6 to 10^7 items, above "
+        f"{MEMORY_GROWTH}": growth > MEMORY_GROWTH,
+        f"{by_items[MOST].rss_mb:.0f} MB, above {MAX_RSS_MB:.0f}": (
+            by_items[MOST].rss_mb > MAX_RSS_MB
+        ),
+    }
+    return [line for line, is_missed in checks.items() if is_missed]
