@@ -20,6 +20,8 @@ __all__ = [
     "FILES_WRITTEN",
     "FILTERED",
     "FILTER_EVALUATIONS",
+    "KEPT_ASIDE",
+    "MISFITS",
     "NAMESPACE",
     "PAGES",
     "QUERIED",
@@ -154,6 +156,11 @@ FILTER_EVALUATIONS = Metric(
 FILES_WRITTEN = Metric("files_written", "files", "Data files of a backup completed")
 BYTES_WRITTEN = Metric("bytes_written", "bytes", "Their size as stored")
 
+# --- Queries ---
+
+MISFITS = Metric("misfits", "items", "Values that their column cannot hold")
+KEPT_ASIDE = Metric("kept_aside", "items", "Items left out because of misfits")
+
 # --- Both directions ---
 
 THROTTLED_REQUESTS = Metric(
@@ -186,6 +193,8 @@ ALL_METRICS = (
     FILTER_EVALUATIONS,
     FILES_WRITTEN,
     BYTES_WRITTEN,
+    MISFITS,
+    KEPT_ASIDE,
     THROTTLED_REQUESTS,
     THROTTLED_SECONDS,
 )
