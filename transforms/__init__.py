@@ -68,6 +68,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time see __getattr__
     from transforms.items import Item as Item
     from transforms.items import ItemBatch as ItemBatch
     from transforms.items import Origin as Origin
+    from transforms.query.query_items import QueryItems as QueryItems
     from transforms.receipts import Receipt as Receipt
     from transforms.receipts import RejectedItem as RejectedItem
     from transforms.routes import Route as Route
@@ -94,6 +95,7 @@ __all__ = [
     "KeyAttribute",
     "KeySchema",
     "Origin",
+    "QueryItems",
     "Rate",
     "RateError",
     "ReadFromDynamoDB",
@@ -127,6 +129,7 @@ _MODULES = {
     "transforms.dynamodb.tables": ("KeyAttribute", "KeySchema", "TableRef"),
     "transforms.dynamodb.transport": ("TransportConfig",),
     "transforms.items": ("Item", "ItemBatch", "Origin"),
+    "transforms.query.query_items": ("QueryItems",),
     "transforms.receipts": ("Receipt", "RejectedItem"),
     "transforms.routes": ("Route",),
     "transforms.run_context": ("RunContext",),

@@ -12,7 +12,8 @@ restriction.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any
+from importlib import import_module
+from typing import Any, Literal
 
 import apache_beam as beam
 from apache_beam.coders import Coder
@@ -171,6 +172,27 @@ class ReadFromDynamoDB(beam.PTransform[PBegin, beam.PCollection[Item]]):
         """Returns the items of the table."""
         items: beam.PCollection[Item] = pbegin | ScanTable(Given(self.spec))
         return items
+
+    def with_schema(
+        self, schema: Any, misfits: Literal["error", "null"] = "error"
+    ) -> "beam.PTransform[PBegin, beam.PCollection[Any]]":
+        """Returns the same scan as beam Rows, for SqlTransform, DataFrames, Beam YAML.
+
+        Args:
+            schema: the columns, ``"id VARCHAR, total DECIMAL(38,2)"``, or a
+                `TableSchema`; see docs/query.md.
+            misfits: an item with a value that its column cannot hold stops the job
+                ("error"), or has NULL there ("null").
+
+        Raises:
+            UserError: the schema cannot be read, or the extra `query` is missing.
+        """
+        # Queries stand above scans; this one line looks up, when it is asked to.
+        typed_scan = import_module("transforms.query.typed_scan")
+        rows: beam.PTransform[PBegin, beam.PCollection[Any]] = typed_scan.ReadRows(
+            self, schema, misfits
+        )
+        return rows
 
 
 class ScanTable(beam.PTransform[PBegin, beam.PCollection[Item]]):

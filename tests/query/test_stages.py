@@ -10,6 +10,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from tests.query.flight_queries import QUERIES
 from tests.query.flights import SCHEMAS, FlightTables, same_rows
 from transforms.dynamodb.errors import UserError
+from transforms.dynamodb.tables import TableRef
 from transforms.query.query_items import QueryRows
 from transforms.query.run_stages import StageOptions
 from transforms.scan import ReadFromDynamoDB
@@ -34,6 +35,7 @@ def run_all(flights: FlightTables, queries: dict[str, str], small: tuple[str, ..
         | f"Scan {each.name}"
         >> ReadFromDynamoDB(each.source, read=Rate.unlimited(), splits=3)
         for each in flights.tables
+        if isinstance(each.source, TableRef)
     }
     for name, sql in queries.items():
         query = QueryRows(sql, SCHEMAS, broadcast=small, options=OPTIONS)

@@ -132,7 +132,7 @@ class _Cutter:
     # --- in one place ---
 
     def _tables(self, query: exp.Expr) -> tuple[str, ...]:
-        """Returns what a query reads that is not its own: tables, and outer WITHs."""
+        """Returns what a query reads that is not its own: tables, and outer queries."""
         names = [
             source.name
             for scope in traverse_scope(query)
@@ -265,11 +265,11 @@ class _Cutter:
 def _check_parts(select: exp.Select) -> None:
     """Refuses what could only run on all rows at once."""
     group, distinct = select.args.get("group"), select.args.get("distinct")
-    sets = ("cube", "rollup", "grouping_sets")
+    sets = (exp.Cube, exp.Rollup, exp.GroupingSets)
     parts = {
         "WINDOW": select.args.get("windows"),
         "DISTINCT ON": distinct is not None and distinct.args.get("on"),
-        "GROUPING SETS": group is not None and any(map(group.args.get, sets)),
+        "GROUPING SETS": group is not None and group.find(*sets) is not None,
         "LATERAL": select.args.get("laterals"),
         "USING SAMPLE": select.args.get("sample"),
     }

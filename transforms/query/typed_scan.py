@@ -7,13 +7,16 @@ import apache_beam as beam
 from apache_beam.pvalue import PBegin
 
 from transforms.dynamodb.errors import UserError
+from transforms.dynamodb.expressions import render_projection
+from transforms.dynamodb.expressions.syntax import Path
 from transforms.query.columns import MisfitPolicy
 from transforms.query.query_items import RowsToBeamRows
 from transforms.query.row_types import row_type_of
 from transforms.query.schema import TableSchema, parse_schema
 from transforms.query.stage_dofns import ItemsToRows
 from transforms.query.statement import ResultColumn
-from transforms.scan import ReadFromDynamoDB
+from transforms.run_values import Given
+from transforms.scan import ReadFromDynamoDB, ScanTable
 
 __all__ = ["ReadRows"]
 
@@ -45,20 +48,19 @@ class ReadRows(beam.PTransform[PBegin, beam.PCollection[Any]]):
         self._row_type = row_type_of(
             [ResultColumn(one.name, str(one.type)) for one in columns]
         )
-        self._read = read
-        if read.projection is None:
-            # A name as a path: quotes let it have dots.
-            paths = [_as_path(one.attribute) for one in columns]
-            self._read = replace(read, projection=paths)
         self._misfits = misfits
+        self._spec = read.spec
+        if read.projection is None:
+            paths = [Path(one.attribute) for one in columns]
+            self._spec = replace(read.spec, projection=render_projection(paths))
 
     def expand(self, pbegin: PBegin) -> beam.PCollection[Any]:
         """Returns the rows."""
         names = [column.name for column in self._schema.columns]
-        table = self._read.table.display
+        table = self._spec.table.display
         rows: beam.PCollection[Any] = (
             pbegin
-            | "Items" >> self._read
+            | "Items" >> ScanTable(Given(self._spec))
             | "Columns" >> beam.ParDo(ItemsToRows(table, self._schema, self._misfits))
             | "As beam Rows"
             >> beam.ParDo(RowsToBeamRows(names)).with_output_types(self._row_type)
