@@ -2,12 +2,15 @@
 
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
+import pyarrow as pa
+
+from pipelines import query_tables
 from pipelines.command_line import read_options
-from pipelines.help_text import EXIT_CODES_HELP, draw_help
+from pipelines.help_text import BEAM_FLAGS_HELP, EXIT_CODES_HELP, draw_help
 from pipelines.launch import ExitCode, debugging
 from pipelines.query_aside import KeptAside
 from pipelines.query_options import QueryOptions, TableOptions
@@ -20,9 +23,8 @@ from pipelines.query_output import (
 )
 from pipelines.query_progress import QueryProgress
 from pipelines.run_directory import RunDirectory, make_run_id
-from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.transport import TransportConfig
-from transforms.query.local import LocalQuery, run_locally
+from transforms.query.local import run_locally
 from transforms.query.plan import QueryPlan, QueryRequest, check_query
 from transforms.query.reading import Reading
 from transforms.query.statement import parse_query
@@ -32,7 +34,7 @@ __all__ = ["help_text", "run"]
 
 _HEAD = """\
 usage: beam-dynamodb query 'SELECT …' [options]
-           [--table NAME=REGION/TABLE [its options] …]
+           [--table NAME=REGION/TABLE [its options] …] [-- BEAM FLAGS]
 
 Runs SQL, in DuckDB's dialect, over DynamoDB tables of any regions and over backups,
 and reads of them no more than the query needs. Nothing is written but the result.
@@ -61,6 +63,10 @@ The job file
 EXPLAIN before the query, or --dry-run, prints what would be read and what it takes.
 Progress goes to standard error, the result alone to standard output.
 
+Without -- the query runs in this process, on one machine. With it, even with the flag
+--runner=DirectRunner alone, it is cut into stages that run on Beam's runners.
+
+{BEAM_FLAGS_HELP}
 {EXIT_CODES_HELP}"""
 
 
@@ -82,16 +88,11 @@ def run(words: Sequence[str]) -> ExitCode:
     if words and not words[0].startswith("-"):
         words[:1] = ["--sql", words[0]]
     options, beam_words = read_options(words, QueryOptions, TableOptions)
-    if beam_words:
-        raise UserError(
-            f"{' '.join(beam_words)} after --: a query runs in this process, and takes "
-            "no flags of Beam's"
-        )
     with debugging(options):
-        return _query(options)
+        return _query(options, beam_words)
 
 
-def _query(options: QueryOptions) -> ExitCode:
+def _query(options: QueryOptions, beam_words: Sequence[str]) -> ExitCode:
     kept = KeptAside(lambda: _run_directory(options))
     reading = Reading(
         run_id=_run_id(),
@@ -106,8 +107,13 @@ def _query(options: QueryOptions) -> ExitCode:
         sample_items=options.sample,
     )
     plan = check_query(request, reading)
+    on_beam = query_tables.prepare(options, plan, beam_words) if beam_words else None
     if options.dry_run or request.statement.explains:
-        print("\n".join(plan.lines()))
+        print("\n".join([*plan.lines(), *(on_beam.lines() if on_beam else [])]))
+        return ExitCode.DONE
+    if on_beam is not None:
+        with on_beam.run(reading) as batches:
+            _write(options, plan, on_beam.schema, batches)
         return ExitCode.DONE
     progress = QueryProgress(plan, sys.stderr, SystemClock().monotonic)
     with (
@@ -117,7 +123,7 @@ def _query(options: QueryOptions) -> ExitCode:
         ) as running,
     ):
         progress.clear()
-        _write(options, plan, running)
+        _write(options, plan, running.schema, running)
         progress.finish(running.counts)
     if kept.directory is None:
         return ExitCode.DONE
@@ -125,14 +131,19 @@ def _query(options: QueryOptions) -> ExitCode:
     return ExitCode.REJECTED
 
 
-def _write(options: QueryOptions, plan: QueryPlan, running: LocalQuery) -> None:
+def _write(
+    options: QueryOptions,
+    plan: QueryPlan,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+) -> None:
     if options.out == "parquet":
         assert options.to is not None
-        write_parquet(running.schema, running, options.to)
+        write_parquet(schema, batches, options.to)
         return
     write = {"table": write_table, "csv": write_csv, "json": write_json}[options.out]
     with writing(options.to, sys.stdout) as stream:
-        write(plan.result, running, stream)
+        write(plan.result, batches, stream)
         stream.flush()
 
 

@@ -25,6 +25,7 @@ _FORMATS: tuple[OutputFormat, ...] = ("table", "csv", "json", "parquet")
 _QUERY = "The query, and what its tables have in common (before the first --table)"
 _TABLE = "The tables (each --table begins one; what follows it is its own)"
 _RESULT = "The result"
+_STAGES = "On Beam's runners (flags after --)"
 
 _DEFAULT_PERCENT = 50.0
 
@@ -207,6 +208,35 @@ class QueryOptions(RunOptions):
             _QUERY,
             "service URL of every table that names none of its own",
             metavar="URL",
+            convert=convert.text,
+        ),
+    )
+    broadcast_mb: int = field(
+        default=64,
+        metadata=flag(
+            _STAGES,
+            "a table up to this size is given to every worker, in MB; 64 by default",
+            metavar="N",
+            convert=convert.whole_number(0, 100_000, "MB"),
+        ),
+    )
+    partitions: int = field(
+        default=16,
+        metadata=flag(
+            _STAGES,
+            "parts that rows are hashed into to meet; 16 by default, some times the "
+            "workers",
+            metavar="N",
+            convert=convert.whole_number(1, 10_000, "partitions"),
+        ),
+    )
+    result_dir: str | None = field(
+        default=None,
+        metadata=flag(
+            _STAGES,
+            "where workers leave the result for the launcher: a directory that they "
+            "share, such as s3://bucket/results; the run directory by default",
+            metavar="DIR",
             convert=convert.text,
         ),
     )

@@ -61,3 +61,30 @@ class QueryProgress:
         if self._redraws:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
+
+
+class StageProgress:
+    """Shows how many items the workers have read; adds a line now and then."""
+
+    def __init__(
+        self, plan: QueryPlan, stream: TextIO, monotonic: Callable[[], float]
+    ) -> None:
+        found = [read.found.description for read in plan.reads]
+        self._expected = sum(each.item_count for each in found if each is not None)
+        self._stream = stream
+        self._monotonic = monotonic
+        self._shown = monotonic()
+
+    def show(self, counts: Mapping[str, int]) -> None:
+        """Shows these counts, if it is time again."""
+        if counts and self._monotonic() - self._shown >= _LINE_SECONDS:
+            self._shown = self._monotonic()
+            self.finish(counts)
+
+    def finish(self, counts: Mapping[str, int]) -> None:
+        """Shows the last counts."""
+        scanned, misfits = counts.get("scanned", 0), counts.get("misfits", 0)
+        about = f" of about {self._expected:,}" if self._expected > scanned else ""
+        odd = f", {misfits:,} misfits" if misfits else ""
+        self._stream.write(f"scanned {scanned:,}{about} items{odd}\n")
+        self._stream.flush()

@@ -187,6 +187,55 @@ def test_a_query_that_cannot_spill_says_what_to_do(moto, birds, capsys):
     assert "--memory-mb" in capsys.readouterr().err
 
 
+DIRECT = ["--", "--runner=DirectRunner"]
+
+
+def test_on_beams_runners_the_same_rows_come_in_the_same_form(moto, birds, capsys):
+    sql = "SELECT name, grams FROM birds WHERE grams > 5 ORDER BY grams DESC"
+    assert query(moto, birds, sql, *SCHEMA, "--out", "csv", *DIRECT) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "name,grams\nauk,700.0\ntit,11.5\n"
+    assert "scanned 3 items" in printed.err
+    key = "SELECT count(*) AS n, max(grams) AS g FROM birds WHERE id IN ('1', '3', '9')"
+    assert query(moto, birds, key, *SCHEMA, "--out", "csv", *DIRECT) == 0
+    assert capsys.readouterr().out == "n,g\n2,700.0\n"
+
+
+def test_on_beams_runners_a_backup_is_joined_and_nothing_is_a_result_too(
+    moto, birds, capsys
+):
+    backup(Path("birds.json.gz"))
+    sql = (
+        "SELECT b.name FROM 'birds.json.gz' p JOIN birds b USING (id) WHERE b.id > '1'"
+    )
+    assert query(moto, birds, sql, "--out", "json", *DIRECT) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sorted(lines) == ['{"name":"emu"}', '{"name":"tit"}']
+    assert query(moto, birds, f"{sql} AND b.id > '9'", "--out", "csv", *DIRECT) == 0
+    assert capsys.readouterr().out == "name\n"
+
+
+def test_explain_with_flags_of_beam_shows_the_stages(moto, birds, capsys):
+    sql = "EXPLAIN SELECT name, count(*) FROM birds GROUP BY name"
+    assert query(moto, birds, sql, *SCHEMA, "--broadcast-mb", "0", *DIRECT) == 0
+    assert capsys.readouterr().out.splitlines()[-4:] == [
+        "stages, the last first",
+        "  in partitions by 1 key",
+        "    in each bundle",
+        "      scan birds",
+    ]
+
+
+def test_what_cannot_run_on_beam_is_refused(moto, birds, capsys):
+    sql = "SELECT 1 FROM birds a JOIN birds b ON a.id < b.id"
+    assert query(moto, birds, sql, "--broadcast-mb", "0", *DIRECT) == 2
+    assert "--broadcast-mb" in capsys.readouterr().err
+    assert query(moto, birds, sql, "--misfits", "aside", *DIRECT) == 2
+    assert "--misfits aside" in capsys.readouterr().err
+    assert query(moto, birds, sql, "--", "--runer=DirectRunner") == 2
+    assert "--runer" in capsys.readouterr().err
+
+
 def backup(path: Path) -> None:
     lines: list[Any] = [{"Item": BIRDS[0]}, {"Item": BIRDS[1]}, BIRDS[2]]
     with gzip.open(path, "wt") as file:
@@ -226,7 +275,7 @@ WRONG_WORDS = {
         ["SELECT 1", "--read-percent", "10", "--read-units", "5"],
         "both give the rate",
     ),
-    "flags of Beam": (["SELECT 1", "--", "--runner=FlinkRunner"], "no flags of Beam"),
+    "no table on Beam": (["SELECT 1", *DIRECT], "reads no table"),
     "a bad schema": (
         ["SELECT 1", "--table", "a=eu-west-1/abc", "--schema", "x WIBBLE"],
         "--schema",

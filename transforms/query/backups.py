@@ -27,7 +27,7 @@ from transforms.query.inference import infer_schema
 from transforms.query.schema import Column, TableSchema
 from transforms.query.sql_types import SqlType
 
-__all__ = ["backup_schema", "is_backup_path", "read_backup"]
+__all__ = ["backup_files", "backup_schema", "is_backup_path", "read_backup"]
 
 _PARQUET = (".parquet",)
 _JSON = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
@@ -60,6 +60,13 @@ def backup_schema(path: str, sample_items: int) -> TableSchema:
         if len(items) >= sample_items:
             break
     return infer_schema(items[:sample_items])
+
+
+def backup_files(path: str) -> list[str]:
+    """Returns the files that a path with * and ? stands for, each as a path."""
+    _, paths = _find(path)
+    scheme, separator, _ = path.rpartition("://")
+    return [f"{scheme}{separator}{each}" for each in paths]
 
 
 def read_backup(

@@ -14,6 +14,7 @@ cut so that it gives the same rows is refused, with the reason and the way out.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pyarrow as pa
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
@@ -56,6 +57,21 @@ class CutQuery:
 
     last: Node
     result: tuple[ResultColumn, ...]
+
+    def arrow_schema(self) -> pa.Schema:
+        """Returns the result's columns as Arrow has them, under their own names."""
+        with open_session(memory_mb=256, threads=1) as session:
+            items = ", ".join(
+                f"CAST(NULL AS {one.type}) AS c{place}"
+                for place, one in enumerate(self.result)
+            )
+            schema = session.sql(f"SELECT {items} LIMIT 0").to_arrow_reader().schema
+        return pa.schema(
+            [
+                pa.field(one.name, field.type)
+                for one, field in zip(self.result, schema, strict=True)
+            ]
+        )
 
 
 def cut_query(

@@ -54,6 +54,10 @@ class ReadCounts:
     aside: int = 0
 
 
+def forget(_table: str, _items: Sequence[Wire]) -> None:
+    """Keeps nothing aside."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """How the tables of a query are read.
@@ -68,7 +72,7 @@ class Reading:
     run_id: str = ""
     transport: TransportConfig = field(default_factory=TransportConfig)
     misfits: MisfitPolicy = "error"
-    keep_aside: Callable[[str, Sequence[Wire]], None] = lambda _name, _items: None
+    keep_aside: Callable[[str, Sequence[Wire]], None] = forget
 
 
 def arrow_schema(read: TableRead) -> pa.Schema:
