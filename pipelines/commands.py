@@ -51,6 +51,11 @@ COMMANDS = {
             "plan_command",
         ),
         Command(
+            "restore-capacity",
+            "put back what a copy with --boost-write raised, after a crash",
+            "restore_capacity_command",
+        ),
+        Command(
             "backup",
             "write a table to files, as the service exports it or in Parquet",
             "backup_command",

@@ -1,7 +1,8 @@
 """``beam-dynamodb copy``: checks, plan, run, account."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from pipelines import copy_tables
@@ -16,7 +17,8 @@ from pipelines.launch import (
     resume_run,
     start_run,
 )
-from pipelines.options import CopyOptions, RouteOptions
+from pipelines.made_ready import TargetPlan, plan_targets
+from pipelines.options import CopyOptions
 from pipelines.progress import ProgressPrinter
 from pipelines.resume import (
     Resumed,
@@ -27,6 +29,7 @@ from pipelines.resume import (
 )
 from pipelines.run_directory import RunDirectory
 from pipelines.run_spec import RunSpec, provide
+from pipelines.target_options import TargetOptions
 from transforms.dynamodb.errors import JobStoppedError
 from transforms.dynamodb.transport import TransportConfig
 from transforms.ledger.location import open_store
@@ -79,7 +82,7 @@ The job file
 
 def help_text() -> str:
     """Returns the help of ``beam-dynamodb copy``."""
-    return draw_help(_HEAD, _TAIL, CopyOptions, RouteOptions)
+    return draw_help(_HEAD, _TAIL, CopyOptions, TargetOptions)
 
 
 def run(words: Sequence[str]) -> ExitCode:
@@ -98,21 +101,22 @@ def run(words: Sequence[str]) -> ExitCode:
         resumed, options, beam_words = open_resumed(run_name, left)
         with debugging(options):
             return _resume(resumed, options, beam_words)
-    options, beam_words = read_options(left, CopyOptions, RouteOptions)
+    options, beam_words = read_options(left, CopyOptions, TargetOptions)
     with debugging(options):
         return _copy(options, beam_words)
 
 
 def _copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
-    beam_options = check_runner(options, beam_words, CopyOptions, RouteOptions)
+    beam_options = check_runner(options, beam_words, CopyOptions, TargetOptions)
     request = copy_tables.copy_request(options)
     transport = TransportConfig(kind=options.transport)
-    plan = check_copy(request, transport)
-    print("\n".join(plan.lines()), flush=True)
+    targets = plan_targets(request.source, request.routes, _targets(options), transport)
+    plan = check_copy(request, transport, targets.as_if)
+    print("\n".join([*plan.lines(), *targets.lines()]), flush=True)
     at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     asks = at_terminal and not (options.yes or options.dry_run)
     if options.max_cost is not None or asks:
-        report = report_copy(plan, transport, options.estimate_by)
+        report = report_copy(plan, transport, options.estimate_by, targets.not_there)
         print("\n".join(report.estimate_lines()), flush=True)
         report.check_cost(options.max_cost)
     if options.dry_run:
@@ -122,12 +126,36 @@ def _copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
         print("nothing was written")
         return ExitCode.BAD_INPUT
     started = start_run(options, beam_options, request.source)
+    with _made_ready(targets, started.directory, transport):
+        if targets.creations:
+            plan = check_copy(request, transport)  # now that they are there
+        return _begin(started, options, plan)
+
+
+@contextmanager
+def _made_ready(
+    targets: TargetPlan, directory: RunDirectory, transport: TransportConfig
+) -> Iterator[None]:
+    """Makes the targets ready, and puts back what was raised, however it ends."""
+    try:
+        targets.make_ready(directory, transport)
+        yield
+    finally:
+        targets.undo(directory, transport)
+
+
+def _targets(options: CopyOptions) -> tuple[TargetOptions, ...]:
+    """The targets as a copy's command line has them."""
+    return tuple(each for each in options.targets if isinstance(each, TargetOptions))
+
+
+def _begin(started: Run, options: CopyOptions, plan: CopyPlan) -> ExitCode:
     # What a limit leaves out has no receipt, so such a run can't be gone on with.
     routes = () if options.limit else tuple(_names(plan))
     started = replace(started, context=replace(started.context, accounted=routes))
     planned = copy_tables.planned_options(options, plan)
     planned = replace(planned, run_dir=str(started.directory.path))
-    spec = RunSpec(options=planned, target=RouteOptions, run=started.context)
+    spec = RunSpec(options=planned, target=TargetOptions, run=started.context)
     ledger = started.context.ledger
     if ledger is not None and routes:
         store = open_store(ledger, TransportConfig(kind=options.transport))
@@ -139,7 +167,7 @@ def _resume(
     resumed: Resumed, options: CopyOptions, beam_words: Sequence[str]
 ) -> ExitCode:
     """Goes on with a run: what has receipts is not read again."""
-    beam_options = check_runner(options, beam_words, CopyOptions, RouteOptions)
+    beam_options = check_runner(options, beam_words, CopyOptions, TargetOptions)
     request = copy_tables.copy_request(options)
     plan = check_copy(request, TransportConfig(kind=options.transport))
     check_tables(resumed.record, plan)
@@ -151,7 +179,7 @@ def _resume(
     workers = options.workers or 1
     context = replace(resumed.spec.run, epoch=record.epoch, workers=workers)
     started = resume_run(resumed.directory, context, beam_options, options)
-    spec = RunSpec(options=options, target=RouteOptions, run=context)
+    spec = RunSpec(options=options, target=TargetOptions, run=context)
     return _run(started, spec, plan)
 
 

@@ -10,8 +10,10 @@ from pipelines.command_line import read_options
 from pipelines.flags import flag
 from pipelines.help_text import BEAM_FLAGS_HELP, EXIT_CODES_HELP, draw_help
 from pipelines.launch import ExitCode, check_runner, debugging
-from pipelines.options import CopyOptions, RouteOptions
+from pipelines.made_ready import plan_targets
+from pipelines.options import CopyOptions
 from pipelines.run_options import RUN_GROUP
+from pipelines.target_options import TargetOptions
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.transport import TransportConfig
 from transforms.planning.checks import check_copy
@@ -56,7 +58,7 @@ class PlanOptions(CopyOptions):
 
 def help_text() -> str:
     """Returns the help of ``beam-dynamodb plan``."""
-    return draw_help(_HEAD, _TAIL, PlanOptions, RouteOptions)
+    return draw_help(_HEAD, _TAIL, PlanOptions, TargetOptions)
 
 
 def run(words: Sequence[str]) -> ExitCode:
@@ -71,19 +73,28 @@ def run(words: Sequence[str]) -> ExitCode:
         raise UserError(
             f"what is planned is a copy{given}; write beam-dynamodb plan copy …"
         )
-    options, beam_words = read_options(words[1:], PlanOptions, RouteOptions)
+    options, beam_words = read_options(words[1:], PlanOptions, TargetOptions)
     with debugging(options):
         return _plan(options, beam_words)
 
 
 def _plan(options: PlanOptions, beam_words: Sequence[str]) -> ExitCode:
-    check_runner(options, beam_words, PlanOptions, RouteOptions)
+    check_runner(options, beam_words, PlanOptions, TargetOptions)
     transport = TransportConfig(kind=options.transport)
-    plan = check_copy(copy_tables.copy_request(options), transport)
-    report = report_copy(plan, transport, options.estimate_by)
+    request = copy_tables.copy_request(options)
+    said = [each for each in options.targets if isinstance(each, TargetOptions)]
+    targets = plan_targets(request.source, request.routes, said, transport)
+    plan = check_copy(request, transport, targets.as_if)
+    report = report_copy(
+        plan,
+        transport,
+        options.estimate_by,
+        {each.target for each in targets.creations},
+    )
     if options.json:
-        print(json.dumps(report.to_json(), indent=2))
+        document = report.to_json() | {"made_ready": targets.lines()}
+        print(json.dumps(document, indent=2))
     else:
-        print("\n".join(report.lines()))
+        print("\n".join([*report.lines(), *targets.lines()]))
     report.check_cost(options.max_cost)
     return ExitCode.DONE

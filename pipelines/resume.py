@@ -16,10 +16,11 @@ import msgspec
 
 from pipelines.command_line import parse_words, read_options
 from pipelines.flags import build, said_form
-from pipelines.options import CopyOptions, RouteOptions
+from pipelines.options import CopyOptions
 from pipelines.run_directory import RunDirectory
 from pipelines.run_options import RunOptions
 from pipelines.run_spec import RunSpec
+from pipelines.target_options import TargetOptions
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.transport import TransportConfig
 from transforms.ledger.location import open_store
@@ -112,9 +113,9 @@ def _with_machine(
     options: CopyOptions, words: list[str], record: RunRecord
 ) -> CopyOptions:
     """Takes what concerns the machine of words whose other options are the run's."""
-    parsed = parse_words(words, CopyOptions, RouteOptions)
+    parsed = parse_words(words, CopyOptions, TargetOptions)
     if parsed.targets or parsed.job or not parsed.said.keys() <= _of_the_machine():
-        whole, _ = read_options(words, CopyOptions, RouteOptions)
+        whole, _ = read_options(words, CopyOptions, TargetOptions)
         _check_said(msgspec.json.decode(record.said), _specification(whole))
         said: RunOptions = whole
     else:
@@ -170,7 +171,7 @@ def _of_the_machine() -> frozenset[str]:
 
 
 def _specification(options: CopyOptions) -> dict[str, Any]:
-    said = said_form(options, RouteOptions)
+    said = said_form(options, TargetOptions)
     return {name: said[name] for name in said if name not in _of_the_machine()}
 
 

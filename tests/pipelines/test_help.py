@@ -7,12 +7,13 @@ import pytest
 from pipelines.commands import run
 from pipelines.copy_command import help_text
 from pipelines.flags import flags_of
-from pipelines.options import CopyOptions, RouteOptions
+from pipelines.options import CopyOptions
+from pipelines.target_options import TargetOptions
 
 SNAPSHOT = Path(__file__).with_name("copy_help.txt")
 
 
-@pytest.mark.parametrize("options", [CopyOptions, RouteOptions])
+@pytest.mark.parametrize("options", [CopyOptions, TargetOptions])
 def test_every_flag_is_in_the_help(options):
     drawn = help_text()
     for one in flags_of(options).values():

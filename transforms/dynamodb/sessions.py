@@ -32,7 +32,7 @@ from transforms.dynamodb.tables import (
     near_names,
 )
 
-__all__ = ["Connection", "Endpoint", "connection_for"]
+__all__ = ["Connection", "Endpoint", "boto_client", "connection_for"]
 
 _ROLE_SESSION_NAME = "beam-dynamodb"
 # Engines on this machine want a signature and check none.
@@ -103,6 +103,23 @@ def connection_for(table: TableRef) -> Connection:
     if table.role_arn is not None:
         credentials = _assumed(session, credentials, table.role_arn, table.external_id)
     return Connection(endpoint, credentials)
+
+
+def boto_client(table: TableRef, service: str) -> Any:
+    """Returns boto3's client of another service, as whom the table is used.
+
+    Raises:
+        UserError, CredentialsError: as `connection_for`.
+    """
+    connection = connection_for(table)
+    found = connection.credentials.get_frozen_credentials()
+    return _session(table).client(
+        service,
+        endpoint_url=table.endpoint_url,
+        aws_access_key_id=found.access_key,
+        aws_secret_access_key=found.secret_key,
+        aws_session_token=found.token,
+    )
 
 
 def _session(table: TableRef) -> boto3.session.Session:

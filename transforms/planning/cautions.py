@@ -23,10 +23,12 @@ _HOT_SHARE = 0.05
 _LEAST_SAMPLE = 100
 
 
-def targets_with_items(plan: CopyPlan, transport: TransportConfig) -> list[str]:
+def targets_with_items(
+    routes: Sequence[PlannedRoute], transport: TransportConfig
+) -> list[str]:
     """Returns the routes whose targets hold an item already; costs half a unit each."""
     found = []
-    for planned in plan.routes:
+    for planned in routes:
         target = planned.route.target
         request = ScanRequest(target.wire_name, page_limit=1)
         page = worker_loop().run(client_for(target, transport).scan_page(request))

@@ -8,7 +8,7 @@ Every check names the thing, its value and the remedy, and raises UserError.
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from transforms.dynamodb.client import client_for
 from transforms.dynamodb.errors import UserError
@@ -39,8 +39,17 @@ _SERVING = frozenset({"ACTIVE", "UPDATING"})
 _Found = tuple[TableRef, TableDescription]
 
 
-def check_copy(request: CopyRequest, transport: TransportConfig) -> CopyPlan:
+def check_copy(
+    request: CopyRequest,
+    transport: TransportConfig,
+    as_if: Mapping[str, TableDescription] | None = None,
+) -> CopyPlan:
     """Describes every table and returns what would be done; writes nothing.
+
+    Args:
+        request: what is asked for.
+        transport: connections and timeouts.
+        as_if: by route's name, targets as they will be, to be taken for found.
 
     Raises:
         UserError: anything in the request that is wrong, or that the tables refute.
@@ -48,7 +57,8 @@ def check_copy(request: CopyRequest, transport: TransportConfig) -> CopyPlan:
     """
     _check_names(request)
     tables = [request.source, *(route.target for route in request.routes)]
-    source, *targets = worker_loop().run(_describe_all(tables, transport))
+    known = [None, *((as_if or {}).get(route.name) for route in request.routes)]
+    source, *targets = worker_loop().run(_describe_all(tables, transport, known))
     found = list(zip(tables, [source, *targets], strict=True))
     for table, description in found:
         _check_serving(table, description)
@@ -191,10 +201,17 @@ def _check_names(request: CopyRequest) -> None:
 
 
 async def _describe_all(
-    tables: Sequence[TableRef], transport: TransportConfig
+    tables: Sequence[TableRef],
+    transport: TransportConfig,
+    known: Sequence[TableDescription | None] = (),
 ) -> list[TableDescription]:
-    clients = [client_for(table, transport) for table in tables]
-    return await asyncio.gather(*(client.describe_table() for client in clients))
+    async def describe(table: TableRef) -> TableDescription:
+        return await client_for(table, transport).describe_table()
+
+    given = dict(zip(tables, known, strict=False))
+    asked = [table for table in tables if given.get(table) is None]
+    found = dict(zip(asked, await asyncio.gather(*map(describe, asked)), strict=True))
+    return [given.get(table) or found[table] for table in tables]
 
 
 def _check_serving(table: TableRef, description: TableDescription) -> None:

@@ -1,10 +1,11 @@
 """A plan with what it will take and cost, for people and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from transforms.dynamodb.errors import UserError
+from transforms.dynamodb.tables import TableRef
 from transforms.dynamodb.transport import TransportConfig
 from transforms.planning.cautions import cautions, targets_with_items
 from transforms.planning.estimate import Estimate, estimate_copy
@@ -177,7 +178,10 @@ class CopyReport:
 
 
 def report_copy(
-    plan: CopyPlan, transport: TransportConfig, sample_items: int
+    plan: CopyPlan,
+    transport: TransportConfig,
+    sample_items: int,
+    not_there: Collection[TableRef] = (),
 ) -> CopyReport:
     """Samples the source and works out what the copy will take. Blocking.
 
@@ -185,6 +189,7 @@ def report_copy(
         plan: the copy, checked.
         transport: connections and timeouts.
         sample_items: how many items are read for it, at the read rate.
+        not_there: targets that are yet to be made.
     """
     request = plan.request
     sample = take_sample(
@@ -200,14 +205,16 @@ def report_copy(
         selector = open_selector(request.selection, transport, SystemClock().wall)
     estimate = estimate_copy(plan, sample, selector)
     prices = _prices(plan)
-    tables = [request.source, *(planned.route.target for planned in plan.routes)]
+    there = [each for each in plan.routes if each.route.target not in not_there]
+    tables = [request.source, *(planned.route.target for planned in there)]
+    with_items = targets_with_items(there, transport)
     return CopyReport(
         plan=plan,
         facts=tuple(gather_facts(tables, transport)),
         estimate=estimate,
         cost=_cost(plan, estimate, prices),
         prices=prices,
-        warnings=tuple(cautions(plan, estimate, targets_with_items(plan, transport))),
+        warnings=tuple(cautions(plan, estimate, with_items)),
         sample_units=sample.units,
     )
 
