@@ -192,7 +192,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(tables, capsys):
     assert "  keys: partition key id (S), sort key day (N)" in shown
     assert "  rate: 10% of 100 provisioned RCU = 10 units/s" in shown
     assert "  segments: 16, eventually consistent reads" in shown
-    assert f"put as us-west-2: us-west-2/{tables.target}" in shown
+    assert f"overwrite as us-west-2: us-west-2/{tables.target}" in shown
     assert "  rate: as given = 5 units/s" in shown
     assert shown[-1] == "dry run: nothing was written"
     assert tables.items("us-west-2", tables.target) == []
