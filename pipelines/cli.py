@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import NoReturn
 
@@ -21,6 +22,8 @@ def main() -> int:
     # Beam warns of extras that are not installed while it is imported, and of type
     # hints while a pipeline is built; none of it helps whoever copies a table.
     logging.getLogger().setLevel(logging.ERROR)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as `… &` in a script
+        signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         from pipelines.commands import run  # noqa: PLC0415 - not before the line above
@@ -31,7 +34,12 @@ def main() -> int:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """Makes SIGTERM mean what Ctrl-C means."""
+    """Makes SIGTERM mean what Ctrl-C means.
+
+    Beam's threads fail when their workers are ended; nobody who stops a job wants
+    their tracebacks after its last line.
+    """
+    threading.excepthook = lambda _: None
     raise KeyboardInterrupt
 
 
