@@ -58,8 +58,10 @@ class StubServer:
         trace: TracebackType | None,
     ) -> None:
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(10)
+        self._process.stdout.close()
         self._folder.cleanup()
 
     def stats(self) -> dict[str, Any]:

@@ -59,6 +59,12 @@ def _dynoxide_missing() -> str | None:
     )
 
 
+def _go_missing() -> str | None:
+    if shutil.which("go"):
+        return None
+    return "no go on PATH; it builds the stub service of the bench (https://go.dev/dl)"
+
+
 def _variable_missing(name: str, remedy: str) -> Callable[[], str | None]:
     def missing() -> str | None:
         return None if os.environ.get(name) else f"{name} is not set; {remedy}"
@@ -69,6 +75,7 @@ def _variable_missing(name: str, remedy: str) -> Callable[[], str | None]:
 SUITES = (
     Suite("emulator", _moto_missing),
     Suite("dynoxide", _dynoxide_missing),
+    Suite("go", _go_missing),
     Suite(
         "runner",
         _variable_missing(FLINK_JOB_SERVER, "it names a Flink job server's jar"),
