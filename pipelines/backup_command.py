@@ -38,7 +38,6 @@ from transforms.archive.write_backup import BACKUP, BackupSpec
 from transforms.dynamodb.client import DynamoDBClient, client_for
 from transforms.dynamodb.errors import JobStoppedError, UserError
 from transforms.dynamodb.event_loop import worker_loop
-from transforms.dynamodb.transport import TransportConfig
 from transforms.planning.checks import check_source
 from transforms.planning.plan import CopyPlan
 from transforms.throttle.clock import SystemClock
@@ -92,7 +91,7 @@ def _backup(options: BackupOptions, beam_words: Sequence[str]) -> ExitCode:
     beam_options = check_runner(options, beam_words, BackupOptions)
     FileSystems.set_options(beam_options)
     request = backup_table.backup_request(options)
-    plan = check_source(request, TransportConfig(kind=options.transport))
+    plan = check_source(request, options.transport_config)
     print("\n".join([*plan.lines(), f"{options.format} files below {options.to}"]))
     if options.dry_run:
         print("dry run: nothing was written")
@@ -151,7 +150,7 @@ def _spec(
     options: BackupOptions, plan: CopyPlan, directory: str, run_id: str
 ) -> BackupSpec:
     table = plan.request.source
-    client = client_for(table, TransportConfig(kind=options.transport))
+    client = client_for(table, options.transport_config)
     schema = _schema(options, plan, client)
     head = Manifest(
         format_version=FORMAT_VERSION,

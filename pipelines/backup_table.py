@@ -6,7 +6,6 @@ import apache_beam as beam
 
 from pipelines.backup_options import BackupOptions
 from transforms.archive.write_backup import BackupSpec, WriteBackup
-from transforms.dynamodb.transport import TransportConfig
 from transforms.planning.plan import CopyPlan, CopyRequest
 from transforms.run_context import RunContext
 from transforms.scan import ReadFromDynamoDB
@@ -57,7 +56,7 @@ def build(
         index=request.index,
         page_limit=options.page_limit,
         run=run,
-        transport=TransportConfig(kind=options.transport),
+        transport=options.transport_config,
     )
     if request.filter or request.columns:
         items |= "Keep what is asked for" >> FilterAndMapItems(

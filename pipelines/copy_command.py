@@ -31,7 +31,6 @@ from pipelines.run_directory import RunDirectory
 from pipelines.run_spec import RunSpec, provide
 from pipelines.target_options import TargetOptions
 from transforms.dynamodb.errors import JobStoppedError
-from transforms.dynamodb.transport import TransportConfig
 from transforms.ledger.location import open_store
 from transforms.ledger.run_record import take_up
 from transforms.planning.checks import check_copy
@@ -109,7 +108,7 @@ def run(words: Sequence[str]) -> ExitCode:
 def _copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
     beam_options = check_runner(options, beam_words, CopyOptions, TargetOptions)
     request = copy_tables.copy_request(options)
-    transport = TransportConfig(kind=options.transport)
+    transport = options.transport_config
     targets = plan_targets(request.source, request.routes, _targets(options), transport)
     plan = check_copy(request, transport, targets.as_if)
     print("\n".join([*plan.lines(), *targets.lines()]), flush=True)
@@ -158,7 +157,7 @@ def _begin(started: Run, options: CopyOptions, plan: CopyPlan) -> ExitCode:
     spec = RunSpec(options=planned, target=TargetOptions, run=started.context)
     ledger = started.context.ledger
     if ledger is not None and routes:
-        store = open_store(ledger, TransportConfig(kind=options.transport))
+        store = open_store(ledger, options.transport_config)
         keep_run(store, started.directory, spec, options, plan)
     return _run(started, spec, plan)
 
@@ -169,7 +168,7 @@ def _resume(
     """Goes on with a run: what has receipts is not read again."""
     beam_options = check_runner(options, beam_words, CopyOptions, TargetOptions)
     request = copy_tables.copy_request(options)
-    plan = check_copy(request, TransportConfig(kind=options.transport))
+    plan = check_copy(request, options.transport_config)
     check_tables(resumed.record, plan)
     print("\n".join(plan.lines()), flush=True)
     if options.dry_run:

@@ -8,7 +8,6 @@ from apache_beam.options.value_provider import ValueProvider
 
 from pipelines.options import CopyOptions
 from pipelines.run_spec import FromRunSpec, RunSpec
-from transforms.dynamodb.transport import TransportConfig
 from transforms.planning.checks import splits_for
 from transforms.planning.plan import CopyPlan, CopyRequest
 from transforms.push_down import Demand, demand_of
@@ -72,7 +71,7 @@ def scan_of(spec: RunSpec) -> ScanSpec:
         limit=options.limit,
         demand=_demand(options),
         run=spec.run,
-        transport=TransportConfig(kind=options.transport),
+        transport=options.transport_config,
     ).spec
 
 
@@ -91,7 +90,7 @@ def _demand(options: CopyOptions) -> Demand | None:
 def branches_of(spec: RunSpec) -> Branches:
     """Returns what a run does with the items; for the workers."""
     options: CopyOptions = spec.options
-    transport = TransportConfig(kind=options.transport)
+    transport = options.transport_config
     return Branches(
         shared=Program(
             filter=options.filter,

@@ -36,7 +36,6 @@ from pipelines.runner_profiles import read_profile, with_local_parts
 from transforms.dynamodb.errors import JobStoppedError, UserError
 from transforms.dynamodb.event_loop import worker_loop
 from transforms.dynamodb.tables import TableRef
-from transforms.dynamodb.transport import TransportConfig
 from transforms.ledger.errors import LedgerUnreachableError
 from transforms.ledger.location import LedgerLocation, open_store
 from transforms.ledger.progress import read_progress
@@ -214,7 +213,7 @@ def start_run(
     print(f"run {run_id} in {directory.path}", flush=True)
     ledger = _choose_ledger(chosen or None, directory, beam_options)
     if ledger is not None:
-        store = open_store(ledger, TransportConfig(kind=options.transport))
+        store = open_store(ledger, options.transport_config)
         store.prepare()
         store.put_many([Row(RUNS, run_id, 1, b"")])
     context = RunContext(run_id=run_id, ledger=ledger, workers=options.workers or 1)

@@ -96,7 +96,7 @@ def _query(options: QueryOptions, beam_words: Sequence[str]) -> ExitCode:
     kept = KeptAside(lambda: _run_directory(options))
     reading = Reading(
         run_id=_run_id(),
-        transport=TransportConfig(kind=options.transport),
+        transport=options.transport_config,
         misfits=options.misfits,
         keep_aside=kept.keep,
     )

@@ -18,7 +18,6 @@ from pipelines.restore_options import RestoreOptions
 from transforms.archive.errors import DamagedBackupError
 from transforms.archive.sources import Backup, find_backup, find_data_files
 from transforms.dynamodb.errors import JobStoppedError, UserError
-from transforms.dynamodb.transport import TransportConfig
 from transforms.planning.plan import PlannedRoute
 from transforms.planning.restores import (
     RestoreRequest,
@@ -76,7 +75,7 @@ def _restore(options: RestoreOptions, beam_words: Sequence[str]) -> ExitCode:
     beam_options = check_runner(options, beam_words, RestoreOptions, RouteOptions)
     FileSystems.set_options(beam_options)
     request = _request(options)
-    transport = TransportConfig(kind=options.transport)
+    transport = options.transport_config
     for each in (request.base, *request.changes):
         if each is not None:
             print(f"read {each.what}\n  {each.path}\n  {each.size}", flush=True)

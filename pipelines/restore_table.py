@@ -9,7 +9,6 @@ from pipelines.restore_options import RestoreOptions
 from transforms.archive.apply_changes import ApplyChanges, NewestChanges
 from transforms.archive.read_backup import ReadBackup, ReadChanges, VerifyParts
 from transforms.archive.sources import Part
-from transforms.dynamodb.transport import TransportConfig
 from transforms.planning.plan import PlannedRoute
 from transforms.planning.restores import RestoreRequest
 from transforms.receipts import RejectedItem
@@ -37,7 +36,7 @@ def build(
         run: the run that the workers report to.
     """
     routes = [each.at_rate for each in planned]
-    transport = TransportConfig(kind=options.transport)
+    transport = options.transport_config
     base = request.base.parts if request.base else ()
     changes = [part for each in request.changes for part in each.parts]
     verified = pipeline | "Check every file" >> VerifyParts([*base, *changes])

@@ -22,7 +22,6 @@ from pipelines.run_options import RunOptions
 from pipelines.run_spec import RunSpec
 from pipelines.target_options import TargetOptions
 from transforms.dynamodb.errors import UserError
-from transforms.dynamodb.transport import TransportConfig
 from transforms.ledger.location import open_store
 from transforms.ledger.run_record import RunRecord, keep_record, read_record
 from transforms.ledger.store import LedgerStore
@@ -94,7 +93,7 @@ def open_resumed(
     spec = RunSpec.parse(directory.spec.read_text(encoding="utf-8"))
     options: CopyOptions = spec.options
     assert spec.run.ledger is not None  # else the file had not been written
-    transport = TransportConfig(kind=options.transport)
+    transport = options.transport_config
     store = open_store(spec.run.ledger, transport)
     record = read_record(store, spec.run.run_id)
     if record is None:

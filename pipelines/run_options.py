@@ -5,6 +5,7 @@ from typing import Literal
 
 from pipelines import conversions as convert
 from pipelines.flags import flag
+from transforms.dynamodb.transport_types import TransportConfig
 
 __all__ = ["RUN_GROUP", "RunOptions"]
 
@@ -67,6 +68,16 @@ class RunOptions:
             choices=("auto", "wire", "botocore"),
         ),
     )
+    deadline: int = field(
+        default=600,
+        metadata=flag(
+            RUN_GROUP,
+            "seconds for which a request is tried again without any progress, before "
+            "the job stops; 600 by default. Waiting for a rate does not count",
+            metavar="SECONDS",
+            convert=convert.whole_number(1, 86_400, "seconds"),
+        ),
+    )
     dry_run: bool = field(
         default=False,
         metadata=flag(
@@ -81,3 +92,8 @@ class RunOptions:
             RUN_GROUP, "show where in the code an error is from", convert=convert.switch
         ),
     )
+
+    @property
+    def transport_config(self) -> TransportConfig:
+        """How the job's requests travel, and how long they are tried."""
+        return TransportConfig(kind=self.transport, deadline_seconds=self.deadline)

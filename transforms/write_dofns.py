@@ -272,6 +272,7 @@ class WriteItems(beam.DoFn):
             # A mapping may give two items one key.
             "keys_unique": self._options.keys_unique and route.mapping is None,
             "max_bytes_in_flight": MAX_BYTES_IN_FLIGHT,
+            "deadline_seconds": self._options.transport.deadline_seconds,
         }
         match route.mode:
             case "overwrite" | "delete" as mode:

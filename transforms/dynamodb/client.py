@@ -211,6 +211,7 @@ def _make_client(table: TableRef, config: TransportConfig) -> DynamoDBClient:
         make_transport(table, config),
         clock=SystemClock(),
         rng=random.Random(),  # noqa: S311 (spreads retries, keeps no secret)
+        deadline_seconds=config.deadline_seconds,
     )
 
 

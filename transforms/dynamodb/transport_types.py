@@ -49,6 +49,9 @@ class Transport(Protocol):
         ...
 
 
+_TIMEOUTS = ("connect", "read", "total", "idle")
+
+
 @dataclass(frozen=True, slots=True)
 class TransportConfig:
     """How to talk to an endpoint; durations in seconds.
@@ -63,6 +66,7 @@ class TransportConfig:
         total_timeout_seconds: for one try, from its sending to its last byte.
         idle_timeout_seconds: when an unused connection is closed; below the
             service's own limit (about a minute), so that it is never the first.
+        deadline_seconds: how long a request is tried again without any progress.
     """
 
     kind: TransportKind = "auto"
@@ -71,6 +75,7 @@ class TransportConfig:
     read_timeout_seconds: float = 15.0
     total_timeout_seconds: float = 30.0
     idle_timeout_seconds: float = 20.0
+    deadline_seconds: float = 600.0
 
     def __post_init__(self) -> None:
         """Refuses limits under which nothing could be sent."""
@@ -82,12 +87,11 @@ class TransportConfig:
             raise UserError(
                 f"max_connections must be 1 or more, got {self.max_connections}"
             )
-        for name in ("connect", "read", "total", "idle"):
-            seconds = getattr(self, f"{name}_timeout_seconds")
+        timeouts = [f"{name}_timeout_seconds" for name in _TIMEOUTS]
+        for name in (*timeouts, "deadline_seconds"):
+            seconds = getattr(self, name)
             if seconds <= 0:
-                raise UserError(
-                    f"{name}_timeout_seconds must be above 0, got {seconds}"
-                )
+                raise UserError(f"{name} must be above 0, got {seconds}")
 
 
 def check_crc32(body: bytes, expected: str | bytes | None) -> None:

@@ -1,0 +1,205 @@
+"""Copies through the failing proxy, and what an independent look finds afterwards.
+
+    source table --> copy --> proxy (faults) --> engine: two targets
+                                                   |
+                       boto3, past the proxy <-----'  equal to what the route says?
+
+The items are made by rule, so what the targets must hold is known without any of the
+library's code.
+"""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines import commands
+from pipelines.demo.engines import Engine
+from tests.support.engines import make_table, unique_name
+from tests.support.faulty_proxy import FaultyProxy
+from transforms.ledger.receipts import read_chains
+from transforms.ledger.sqlite_store import SQLiteStore
+
+ROOT = Path(__file__).resolve().parents[2]
+ITEMS = int(os.environ.get("BEAM_DYNAMODB_FAULT_ITEMS", "10000"))
+KILLS = int(os.environ.get("BEAM_DYNAMODB_FAULT_KILLS", "3"))
+OUTAGE_SECONDS = float(os.environ.get("BEAM_DYNAMODB_FAULT_OUTAGE", "2"))
+REPORT = os.environ.get("BEAM_DYNAMODB_FAULT_REPORT")
+
+SEGMENTS, PAGE_ITEMS = 8, 100
+SOURCE, EAST, WEST = "eu-west-1", "us-east-1", "us-west-2"
+
+# As the command, but a resumption does not wait for leases that nobody holds.
+_COMMAND = (
+    "import sys; from pipelines import launch; launch.LEASE_SECONDS = 0.1; "
+    "from pipelines.cli import main; sys.exit(main())"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of build/faults.json."""
+
+    fault: str
+    items: int
+    repeats: int
+    lost: int
+    duplicated_effects: int
+    seconds: float
+
+
+def make_item(number: int) -> dict[str, Any]:
+    return {
+        "id": {"S": f"item-{number}"},
+        "n": {"N": str(number)},
+        "at": {"N": "1"},
+        "tags": {"SS": ["x", f"y{number % 7}"]},
+    }
+
+
+def fill(engine: Engine, items: int) -> str:
+    """Makes the source."""
+    name = make_table(engine, SOURCE, unique_name("source"), "id")
+    client = engine.dynamodb(SOURCE)
+    for start in range(0, items, 25):
+        requests: list[Any] = [
+            {"PutRequest": {"Item": make_item(number)}}
+            for number in range(start, min(start + 25, items))
+        ]
+        client.batch_write_item(RequestItems={name: requests})
+    return name
+
+
+def all_items(engine: Engine, region: str, name: str) -> dict[str, dict[str, Any]]:
+    pages = engine.dynamodb(region).get_paginator("scan").paginate(TableName=name)
+    found = [item for page in pages for item in page["Items"]]
+    for item in found:
+        if "tags" in item:
+            item["tags"] = {"SS": sorted(item["tags"]["SS"])}
+    return {item["id"]["S"]: item for item in found}
+
+
+class Copy:
+    """One copy of the source to two fresh targets, behind the proxy."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        proxy: FaultyProxy,
+        source: str,
+        directory: Path,
+        *options: str,
+        mode: str = "overwrite",
+    ) -> None:
+        self.engine, self.proxy, self.directory = engine, proxy, directory
+        self._source = source
+        self.east = make_table(engine, EAST, unique_name("east"), "id")
+        self.west = make_table(engine, WEST, unique_name("west"), "id")
+        modes = ["--mode", mode]
+        if mode == "newer":
+            modes += ["--newer-by", "at"]
+        self.words = ["copy", "--source", f"{SOURCE}/{source}"]
+        self.words += ["--endpoint", proxy.url, "--run-dir", str(directory)]
+        self.words += ["--segments", str(SEGMENTS), "--page-limit", str(PAGE_ITEMS)]
+        self.words += ["--read-units", "unlimited", *options]
+        self.words += ["--to", f"{EAST}/{self.east}", "--write-units", "unlimited"]
+        self.words += ["--name", "east", *modes]
+        self.words += ["--to", f"{WEST}/{self.west}", "--write-units", "unlimited"]
+        self.words += ["--name", "west", "--filter", f"n < {ITEMS // 2}", *modes]
+        self.started = time.monotonic()
+
+    def again(self, *options: str, mode: str = "overwrite") -> "Copy":
+        """The same from the start, with other options."""
+        return Copy(
+            self.engine,
+            self.proxy,
+            self._source,
+            self.directory,
+            *options,
+            mode=mode,
+        )
+
+    def start(self, *words: str, **popen: Any) -> subprocess.Popen[str]:
+        """Starts the command as a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-c", _COMMAND, *(words or self.words)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            **popen,
+        )
+
+    def run(self, *words: str) -> tuple[int, str]:
+        """Runs the command in this process; returns its exit code and output."""
+        output = io.StringIO()
+        with redirect_stdout(output), redirect_stderr(output):
+            code = commands.run(words or self.words)
+        return code, output.getvalue()
+
+    def resume(self) -> tuple[int, str]:
+        return self.run("copy", "--resume", str(self.directory))
+
+    def settled_pages(self) -> int:
+        """Pages that have receipts; 0 before there is a ledger."""
+        spec, ledger = self.directory / "run.json", self.directory / "ledger.sqlite"
+        if not spec.exists() or not ledger.exists():
+            return 0
+        run_id = json.loads(spec.read_text())["run"]["run_id"]
+        chains = read_chains(SQLiteStore(ledger), run_id).values()
+        return sum(chain.counts.get("pages", 0) for chain in chains)
+
+    def wait_for_pages(self, pages: int, process: subprocess.Popen[str]) -> None:
+        """Returns when so many are settled, or the process has ended."""
+        deadline = time.monotonic() + 120
+        while self.settled_pages() < pages and process.poll() is None:
+            assert time.monotonic() < deadline, "the copy does not get on"
+            time.sleep(0.01)  # noqa: TID251  # watches a process of its own
+
+    def check(self, fault: str, output: str) -> Row:
+        """Looks at both targets by boto3, past the proxy, and at the account."""
+        seconds = time.monotonic() - self.started
+        lost = extra = 0
+        expected = {EAST: range(ITEMS), WEST: range(ITEMS // 2)}
+        for region, name in ((EAST, self.east), (WEST, self.west)):
+            found = all_items(self.engine, region, name)
+            wanted = {f"item-{n}": make_item(n) for n in expected[region]}
+            lost += sum(found.get(key) != item for key, item in wanted.items())
+            extra += len(found.keys() - wanted.keys())
+        half = ITEMS // 2
+        account = (
+            f"items: scanned {ITEMS:,}; east: written {ITEMS:,}; "
+            f"west: written {half:,}, filtered {ITEMS - half:,}"
+        )
+        wrong_account = output.splitlines()[-1] != account
+        units = sum(
+            charged
+            for region, name in ((EAST, self.east), (WEST, self.west))
+            for _, charged in self.proxy.recording.units(region, name, "write")
+        )
+        return Row(
+            fault,
+            items=ITEMS + half,
+            repeats=round(units) - ITEMS - half,
+            lost=lost,
+            duplicated_effects=extra + wrong_account,
+            seconds=round(seconds, 1),
+        )
+
+
+@contextmanager
+def reported(rows: list[Row]) -> Iterator[None]:
+    """Writes the rows where the make target wants them."""
+    yield
+    if REPORT and rows:
+        path = Path(REPORT)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
