@@ -56,6 +56,11 @@ COMMANDS = {
             "restore_capacity_command",
         ),
         Command(
+            "retry-rejected",
+            "write again what the targets of a copy have refused",
+            "retry_rejected_command",
+        ),
+        Command(
             "backup",
             "write a table to files, as the service exports it or in Parquet",
             "backup_command",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from transforms.dynamodb.errors import UserError
+from transforms.reject_limit import RejectLimit
 from transforms.selection import parse_sample
 from transforms.throttle.rate import Rate
 
@@ -15,6 +16,7 @@ __all__ = [
     "columns",
     "dollars",
     "percent",
+    "reject_limit",
     "sample",
     "switch",
     "text",
@@ -114,6 +116,11 @@ def text(said: Any) -> str:
     if not isinstance(said, str) or not said.strip():
         raise UserError(f"give a text, not {said!r}")
     return said
+
+
+def reject_limit(said: Any) -> RejectLimit:
+    """Reads a number of items, or a percentage."""
+    return RejectLimit.parse(str(said))
 
 
 def account(said: Any) -> str:

@@ -1,7 +1,7 @@
 """``beam-dynamodb copy``: checks, plan, run, account."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -155,10 +155,11 @@ def _begin(started: Run, options: CopyOptions, plan: CopyPlan) -> ExitCode:
     planned = copy_tables.planned_options(options, plan)
     planned = replace(planned, run_dir=str(started.directory.path))
     spec = RunSpec(options=planned, target=TargetOptions, run=started.context)
+    started.directory.spec.write_text(spec.to_json(), encoding="utf-8")
     ledger = started.context.ledger
     if ledger is not None and routes:
         store = open_store(ledger, options.transport_config)
-        keep_run(store, started.directory, spec, options, plan)
+        keep_run(store, spec, options, plan)
     return _run(started, spec, plan)
 
 
@@ -183,24 +184,36 @@ def _resume(
 
 
 def _run(started: Run, spec: RunSpec, plan: CopyPlan) -> ExitCode:
+    names = _names(plan)
     run_spec = provide(started.beam_options, spec)
     pipeline = started.pipeline()
     copy_tables.build(pipeline, spec.options, run_spec)
     progress = ProgressPrinter(
         sys.stderr,
         monotonic=SystemClock().monotonic,
-        routes=_names(plan),
+        routes=names,
         expected_items=plan.source.item_count,
     )
-    counters = started.watch(pipeline, progress.show)
+    limit = spec.options.max_rejected
+
+    def show(counts: Mapping[str, int]) -> None:
+        progress.show(counts)
+        if limit is not None:
+            account = make_account(counts, names)
+            limit.check(rejected=account.rejected, scanned=account.scanned)
+
+    counters = started.watch(pipeline, show)
     progress.finish(counters)
     counts = started.receipts()
     account = make_account(
         counters if counts is None else counts,
-        _names(plan),
+        names,
         is_query=bool(plan.pushed.queries),
     )
-    return _conclude(account, started.directory, is_exact=counts is not None)
+    code = _conclude(account, started.directory, is_exact=counts is not None)
+    if limit is not None:
+        limit.check(rejected=account.rejected, scanned=account.scanned, is_final=True)
+    return code
 
 
 def _agrees() -> bool:

@@ -40,6 +40,7 @@ def run_watched(
 
     Raises:
         JobStoppedError: the job failed; says with which error.
+        Exception: of ``watch``; the job is stopped then.
         KeyboardInterrupt: somebody stops it. Worker processes are ended then, and a
             job on a cluster is cancelled.
     """
@@ -49,7 +50,7 @@ def run_watched(
     try:
         while not job.ended.wait(_POLL_SECONDS):
             watch()
-    except KeyboardInterrupt:
+    except BaseException:  # a signal, or a watcher that has seen enough
         try:
             if ask_to_stop():
                 job.ended.wait(_FINISH_SECONDS)

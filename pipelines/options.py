@@ -16,6 +16,7 @@ from pipelines.run_options import RUN_GROUP
 from pipelines.source_options import TABLE, SourceOptions, chosen_rate
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.tables import TableRef
+from transforms.reject_limit import RejectLimit
 from transforms.routes import MODES, Mode, Route
 from transforms.selection import Selection, parse_sample
 from transforms.throttle.rate import Rate
@@ -238,6 +239,16 @@ class CopyOptions(SourceOptions):
             "goes on (collect, the default), or stops the job (fail)",
             metavar="WHAT",
             choices=("collect", "fail"),
+        ),
+    )
+    max_rejected: RejectLimit | None = field(
+        default=None,
+        metadata=flag(
+            RUN_GROUP,
+            "stop the job when more items than this are rejected: a number, or a "
+            "percentage of those scanned",
+            metavar="N|P%",
+            convert=convert.reject_limit,
         ),
     )
     max_cost: float | None = field(

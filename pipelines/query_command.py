@@ -23,7 +23,6 @@ from pipelines.query_output import (
 )
 from pipelines.query_progress import QueryProgress
 from pipelines.run_directory import RunDirectory, make_run_id
-from transforms.dynamodb.transport import TransportConfig
 from transforms.query.local import run_locally
 from transforms.query.plan import QueryPlan, QueryRequest, check_query
 from transforms.query.reading import Reading

@@ -85,14 +85,13 @@ def open_resumed(
         UserError: there is no such run, or what was said is not what it was told.
     """
     directory = RunDirectory.of_run(run)
-    if not directory.spec.is_file():
-        raise UserError(
-            f"{directory.path} has no {directory.spec.name}, so it can't be gone on "
-            "with; run the copy again, which is safe"
-        )
-    spec = RunSpec.parse(directory.spec.read_text(encoding="utf-8"))
+    spec = RunSpec.parse(directory.read_spec())
     options: CopyOptions = spec.options
-    assert spec.run.ledger is not None  # else the file had not been written
+    if spec.run.ledger is None or not spec.run.accounted:
+        raise UserError(
+            f"run {spec.run.run_id} wrote no receipts (it had no --ledger, or a "
+            "--limit), so it can't be gone on with; run the copy again, which is safe"
+        )
     transport = options.transport_config
     store = open_store(spec.run.ledger, transport)
     record = read_record(store, spec.run.run_id)
@@ -125,21 +124,18 @@ def _with_machine(
 
 def keep_run(
     store: LedgerStore,
-    directory: RunDirectory,
     spec: RunSpec,
     said: CopyOptions,
     plan: CopyPlan,
 ) -> None:
     """Keeps what is needed to go on with a run, before it begins."""
-    text = spec.to_json()
     record = RunRecord(
         spec.run.run_id,
-        spec=text,
+        spec=spec.to_json(),
         said=msgspec.json.encode(_specification(said)).decode(),
         table_ids=_table_ids(plan),
     )
     keep_record(store, record)
-    directory.spec.write_text(text, encoding="utf-8")
 
 
 def check_tables(record: RunRecord, plan: CopyPlan) -> None:

@@ -89,6 +89,20 @@ class RunDirectory:
         """What the run's workers were told; names its ledger."""
         return self.path / "run.json"
 
+    def read_spec(self) -> str:
+        """Returns what the run's workers were told.
+
+        Raises:
+            UserError: the run did not keep it.
+        """
+        try:
+            return self.spec.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UserError(
+                f"{self.path} has no {self.spec.name} ({error.strerror}), so nothing "
+                "can be done with that run; run the copy again, which is safe"
+            ) from error
+
     @property
     def rejected(self) -> Path:
         """Where rejected items are kept."""

@@ -12,6 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import msgspec
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
@@ -21,7 +22,14 @@ from transforms.dynamodb.errors import JobStoppedError, UserError
 from transforms.items import Item, Origin
 from transforms.receipts import RejectedItem
 
-__all__ = ["RejectedFiles", "count_reasons", "read_rejected", "rejected_line"]
+__all__ = [
+    "RejectedFile",
+    "RejectedFiles",
+    "count_reasons",
+    "list_rejected",
+    "read_rejected",
+    "rejected_line",
+]
 
 _SUFFIX = ".jsonl.gz"
 
@@ -44,16 +52,20 @@ class RejectedFiles:
             JobStoppedError: they can't be written, so the page can't be settled.
         """
         path = FileSystems.join(self._directory, _file_name(origin))
-        lines = "".join(f"{rejected_line(each)}\n" for each in rejected)
         try:
             with suppress(OSError, BeamIOError):  # it is there
                 FileSystems.mkdirs(self._directory)
-            _write_whole(path, gzip.compress(lines.encode(), mtime=0))
+            _write_whole(path, _compressed(rejected))
         except (OSError, BeamIOError) as error:
             raise JobStoppedError(
                 f"rejected items cannot be kept in {self._directory}: {error}; make "
                 "room there, or name another --run-dir"
             ) from error
+
+
+def _compressed(rejected: Sequence[RejectedItem]) -> bytes:
+    lines = "".join(f"{rejected_line(each)}\n" for each in rejected)
+    return gzip.compress(lines.encode(), mtime=0)
 
 
 def rejected_line(rejected: RejectedItem) -> str:
@@ -65,6 +77,40 @@ def rejected_line(rejected: RejectedItem) -> str:
         "item": msgspec.Raw(rejected.item.wire),
     }
     return msgspec.json.encode(line).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedFile:
+    """A file of rejected items, as it is found in a run's directory.
+
+    Attributes:
+        path: on a Beam file system.
+        route: whose items they are.
+    """
+
+    path: str
+    route: str
+
+    def read(self) -> list[RejectedItem]:
+        """Returns the items.
+
+        Raises:
+            UserError: the file is none of ours.
+        """
+        return _read_file(self.path)
+
+    def replace(self, rejected: Sequence[RejectedItem]) -> None:
+        """Writes these items in place of what is there; with none the file goes."""
+        if rejected:
+            _write_whole(self.path, _compressed(rejected))
+        else:
+            FileSystems.delete([self.path])
+
+
+def list_rejected(directory: str) -> list[RejectedFile]:
+    """Returns the files of a run's rejected items."""
+    paths = _files(directory)
+    return [RejectedFile(path, path.rsplit("/", 2)[-2]) for path in paths]
 
 
 def read_rejected(directory: str) -> Iterator[RejectedItem]:

@@ -1,6 +1,5 @@
 """The sink's DoFns: batches in, receipts out. `transforms.write` arranges them."""
 
-import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
@@ -11,7 +10,6 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import metrics
 from transforms.accounts import book_of
-from transforms.batch_writer import BatchWriter
 from transforms.dynamodb.client import client_for
 from transforms.dynamodb.errors import JobStoppedError, UserError
 from transforms.dynamodb.event_loop import worker_loop
@@ -27,10 +25,10 @@ from transforms.routes import Filter, ItemProgram, Processed, Route
 from transforms.run_context import RunContext
 from transforms.run_values import RunValue
 from transforms.selection import ItemSelector, Selection, open_selector
-from transforms.single_writer import SingleWriter
 from transforms.tally import Tally
 from transforms.throttle.clock import SystemClock
 from transforms.writer_lanes import LaneWriter, Outcome, Refused
+from transforms.writers import Target
 
 __all__ = [
     "REJECTED",
@@ -47,9 +45,6 @@ REJECTED: Final = "rejected"
 
 SHARED = "shared"
 """Owner of the evaluations of the filter that all routes share."""
-
-MAX_BYTES_IN_FLIGHT = 32 * 1024 * 1024
-"""Per route and worker; above it the scan waits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,9 +196,9 @@ class WriteItems(beam.DoFn):
         self._book = book_of(run)
         kept_in = self._options.rejected_directory
         self._rejected_files = kept_in and RejectedFiles(kept_in, route.name)
-        self._client = client_for(route.target, self._options.transport)
-        table = worker_loop().run(self._client.describe_table())
-        self._keys = KeyDecoder(table.keys)
+        transport = self._options.transport
+        client = client_for(route.target, transport)
+        table = worker_loop().run(client.describe_table())
         self._limiter = limiter_for(
             route.target,
             "write",
@@ -213,11 +208,15 @@ class WriteItems(beam.DoFn):
             run_id=run.run_id if run else "",
         )
         self._waited_seconds = self._limiter.waited_seconds
+        keys = KeyDecoder(table.keys)
+        self._target = Target(route, client, keys, self._limiter, transport)
 
     def start_bundle(self) -> None:
         """Starts with no request in flight: those of a failed bundle are dropped."""
         self.teardown()
-        self._writer = self._make_writer()
+        # A mapping may give two items one key.
+        keys_unique = self._options.keys_unique and self._route.mapping is None
+        self._writer = self._target.make_writer(keys_unique=keys_unique)
 
     @beam.DoFn.yields_elements  # type: ignore[untyped-decorator]
     def process_batch(self, batch: ItemBatch) -> Iterator[Written]:
@@ -261,26 +260,6 @@ class WriteItems(beam.DoFn):
     def infer_output_type(self, _input_type: object) -> Any:
         """Receipts on the main output; the tagged one is typed by `write`."""
         return Receipt
-
-    def _make_writer(self) -> LaneWriter:
-        route = self._route
-        client, limiter, loop = self._client, self._limiter, worker_loop().loop
-        lanes: dict[str, Any] = {
-            "clock": SystemClock(),
-            "rng": random.Random(),  # noqa: S311  # jitter, no secret
-            "keys": self._keys,
-            # A mapping may give two items one key.
-            "keys_unique": self._options.keys_unique and route.mapping is None,
-            "max_bytes_in_flight": MAX_BYTES_IN_FLIGHT,
-            "deadline_seconds": self._options.transport.deadline_seconds,
-        }
-        match route.mode:
-            case "overwrite" | "delete" as mode:
-                deletes = mode == "delete"
-                return BatchWriter(client, limiter, loop, deletes=deletes, **lanes)
-            case mode:
-                lanes["newer_by"] = route.newer_by or ""
-                return SingleWriter(client, limiter, loop, mode=mode, **lanes)
 
     def _open_writer(self) -> LaneWriter:
         if self._writer is None:
