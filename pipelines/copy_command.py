@@ -31,6 +31,7 @@ from pipelines.run_directory import RunDirectory
 from pipelines.run_spec import RunSpec, provide
 from pipelines.target_options import TargetOptions
 from transforms.dynamodb.errors import JobStoppedError
+from transforms.dynamodb.transport import TransportConfig
 from transforms.ledger.location import open_store
 from transforms.ledger.run_record import take_up
 from transforms.planning.checks import check_copy

@@ -15,7 +15,6 @@ from pipelines.options import CopyOptions
 from pipelines.run_options import RUN_GROUP
 from pipelines.target_options import TargetOptions
 from transforms.dynamodb.errors import UserError
-from transforms.dynamodb.transport import TransportConfig
 from transforms.planning.checks import check_copy
 from transforms.planning.report import report_copy
 
@@ -80,7 +79,7 @@ def run(words: Sequence[str]) -> ExitCode:
 
 def _plan(options: PlanOptions, beam_words: Sequence[str]) -> ExitCode:
     check_runner(options, beam_words, PlanOptions, TargetOptions)
-    transport = TransportConfig(kind=options.transport)
+    transport = options.transport_config
     request = copy_tables.copy_request(options)
     said = [each for each in options.targets if isinstance(each, TargetOptions)]
     targets = plan_targets(request.source, request.routes, said, transport)

@@ -15,7 +15,7 @@ from transforms.metrics import WRITTEN, counters_of
 from transforms.scan import ReadFromDynamoDB
 from transforms.throttle.rate import Rate
 from transforms.write import WriteToDynamoDB
-from transforms.write_dofns import MAX_BYTES_IN_FLIGHT
+from transforms.writers import MAX_BYTES_IN_FLIGHT
 
 PAGES = 120
 ITEMS = 40
