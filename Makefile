@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV ?= uv
 SOURCES := pipelines transforms tests setup.py
 .DEFAULT_GOAL := help
-.PHONY: help install demo format lint test test-all bench bench-quick bench-scale test-expressions package check lock clean
+.PHONY: help install demo format lint test test-all test-runners job-servers bench bench-quick bench-scale test-expressions package check lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,13 @@ test-all: ## Every test; a missing engine is a failure
 
 test-expressions: ## 20,000 conditions, ours against the exact engine's
 	$(BIN)/python -m tests.dynamodb.expressions.differential --cases 20000
+
+job-servers: ## Beam's job servers for Flink and Spark, by Maven, into the cache
+	deploy/job-servers/build
+
+test-runners: ## Real Flink and Spark clusters run our jobs (Java 17 and Maven)
+	deploy/job-servers/build --with-clusters
+	BEAM_DYNAMODB_TEST_ALL=1 ./run_local.sh test tests/runners
 
 bench: ## Cost of an item, ours against the others (up to an hour)
 	$(BIN)/python -m benchmarks

@@ -26,10 +26,12 @@ from apache_beam.options.pipeline_options import (
     PortableOptions,
     WorkerOptions,
 )
+from apache_beam.runners.runner import PipelineResult
 
 from pipelines.beam_flags import check_beam_flags, is_flink, is_local
 from pipelines.flags import flags_of
 from pipelines.job import run_watched
+from pipelines.job_server import JOB_SERVER_LOG, running_job_server
 from pipelines.run_directory import RunDirectory, make_run_id
 from pipelines.run_options import RunOptions
 from pipelines.runner_profiles import read_profile, with_local_parts
@@ -130,13 +132,29 @@ class Run:
             JobStoppedError: the job failed.
             KeyboardInterrupt: somebody stopped it.
         """
+        log = self.directory.path / JOB_SERVER_LOG
+        with running_job_server(pipeline.options, log):
+            try:
+                # The job server is also who knows the counters.
+                return counters_of(self._run(pipeline, show))
+            except JobStoppedError as error:
+                if not log.exists():
+                    raise
+                raise JobStoppedError(
+                    f"{error}; the whole story is in {log}, and what the workers said "
+                    "in the logs of the cluster"
+                ) from error
+
+    def _run(
+        self, pipeline: beam.Pipeline, show: Callable[[Mapping[str, int]], None]
+    ) -> PipelineResult:
         ledger, run = self.context.ledger, self.context
         if ledger is None:
-            return counters_of(run_watched(pipeline, lambda: show({})))
+            return run_watched(pipeline, lambda: show({}))
         reader = _ProgressReader(open_store(ledger), self.context.run_id)
         interval = _PAID_READ_SECONDS if ledger.serves_hosts else 0.0
         try:
-            result = run_watched(
+            return run_watched(
                 pipeline,
                 lambda: show(reader.read(interval)),
                 lambda: request_stop(run),
@@ -146,7 +164,6 @@ class Run:
                 raise
             command = f"beam-dynamodb copy --resume {self.directory.path}"
             raise KeyboardInterrupt(f"goes on with: {command}") from interrupt
-        return counters_of(result)
 
     def receipts(self) -> dict[str, int] | None:
         """Returns the counts of the run's receipts; None where none are written.

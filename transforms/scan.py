@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from importlib import import_module
+from itertools import islice
 from typing import Any, Literal
 
 import apache_beam as beam
@@ -213,6 +214,8 @@ class ScanTable(beam.PTransform[PBegin, beam.PCollection[Item]]):
             | "Scan" >> beam.Create([None])
             | "Ask the run what to read" >> beam.Map(_told, self._spec)
             | "Describe the table" >> beam.Map(describe)
+            | "Cut into parts" >> beam.FlatMap(PlannedScan.split)
+            | "Spread over workers" >> beam.Reshuffle()
             | "Read pages" >> beam.ParDo(ScanPages(self._spec))
             | "Open pages" >> beam.ParDo(OpenPages())  # type: ignore[no-untyped-call]
         )
@@ -264,14 +267,15 @@ class ScanPages(beam.DoFn, beam.RestrictionProvider):
         self._tally, self._book = Tally(run), book_of(run)
 
     def initial_restriction(self, scan: PlannedScan) -> ScanRestriction:
-        """All segments, none of them begun."""
-        return ScanRestriction.whole(scan.total_segments)
+        """All segments of the scan's part, none of them begun."""
+        whole = ScanRestriction.whole(scan.total_segments)
+        return next(islice(whole.split(scan.parts), scan.part, None))
 
     def split(
         self, scan: PlannedScan, restriction: ScanRestriction
     ) -> Iterator[ScanRestriction]:
-        """Cuts the segments evenly."""
-        return restriction.split(scan.spec.splits)
+        """Cuts a whole scan evenly; a part of one stays in one piece."""
+        return restriction.split(scan.spec.splits if scan.parts == 1 else 1)
 
     def create_tracker(self, restriction: ScanRestriction) -> ScanRestrictionTracker:
         """Tracks one restriction."""

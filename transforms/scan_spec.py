@@ -1,7 +1,7 @@
 """A scan as it was asked for, and as its table lets it be done. No I/O, no Beam."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.expressions import ServiceExpression
@@ -92,6 +92,8 @@ class PlannedScan:
         budget_index: the index whose capacity is spent; None for the table's.
         pushed: what the service does of what the routes ask.
         resume_points: what an earlier launch of the run has done.
+        part: which part of the segments this is, counted from 0.
+        parts: how many there are; 1 for the whole scan.
     """
 
     spec: ScanSpec
@@ -100,6 +102,17 @@ class PlannedScan:
     budget_index: str | None
     pushed: PushDown = field(default_factory=PushDown)
     resume_points: ResumePoints = field(default_factory=ResumePoints)
+    part: int = 0
+    parts: int = 1
+
+    def split(self) -> "Iterator[PlannedScan]":
+        """Yields the parts that workers take: as many as asked for.
+
+        They are elements of their own, and not only restrictions, because Flink moves
+        elements between its workers, and a restriction stays where it was cut.
+        """
+        parts = min(self.spec.splits, self.total_segments)
+        return (replace(self, part=part, parts=parts) for part in range(parts))
 
     @property
     def is_query(self) -> bool:

@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.clusters import build_folder
+
 TEST_ALL = "BEAM_DYNAMODB_TEST_ALL"
 DYNOXIDE = "BEAM_DYNAMODB_DYNOXIDE"
 DYNAMODB_LOCAL = "BEAM_DYNAMODB_LOCAL_ENDPOINT"
-FLINK_JOB_SERVER = "BEAM_DYNAMODB_FLINK_JOB_SERVER_JAR"
 AWS_PROFILE = "BEAM_DYNAMODB_AWS_PROFILE"
 
 
@@ -65,6 +66,14 @@ def _go_missing() -> str | None:
     return "no go on PATH; it builds the stub service of the bench (https://go.dev/dl)"
 
 
+def _clusters_missing() -> str | None:
+    remedy = "`deploy/job-servers/build --with-clusters` builds it"
+    for name in ("flink-cluster", "spark-cluster"):
+        if not (build_folder() / f"{name}.made-by").exists():
+            return f"no {name} in {build_folder()}; {remedy}"
+    return None if shutil.which("java") else "java is not on PATH; install a Java 17"
+
+
 def _variable_missing(name: str, remedy: str) -> Callable[[], str | None]:
     def missing() -> str | None:
         return None if os.environ.get(name) else f"{name} is not set; {remedy}"
@@ -76,10 +85,7 @@ SUITES = (
     Suite("emulator", _moto_missing),
     Suite("dynoxide", _dynoxide_missing),
     Suite("go", _go_missing),
-    Suite(
-        "runner",
-        _variable_missing(FLINK_JOB_SERVER, "it names a Flink job server's jar"),
-    ),
+    Suite("runner", _clusters_missing),
     Suite(
         "dynamodb_local",
         _variable_missing(

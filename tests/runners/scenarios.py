@@ -1,0 +1,168 @@
+"""What is asked of every cluster: a copy 1 -> 2 with a filter, and its faults."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pipelines.demo.engines import Engine
+from tests.support.clusters import HOST, Cluster
+from tests.support.engines import make_table, unique_name
+from tests.support.processes import becomes_true
+from transforms.dynamodb.tables import TableRef
+from transforms.ledger.errors import LedgerError
+from transforms.ledger.location import LedgerLocation, open_store
+from transforms.ledger.store import RUNS, LedgerStore
+
+SOURCE, WEST, EAST = "eu-west-1", "us-west-2", "us-east-1"
+ITEMS = 600
+JOB_SECONDS = 240.0
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A source of `ITEMS` items, a third of them red, and two empty targets."""
+
+    engine: Engine
+    cluster: Cluster
+    folder: Path
+    source: str
+    west: str
+    east: str
+    processes: "list[subprocess.Popen[str]]" = field(default_factory=list)
+
+    @classmethod
+    def prepare(cls, engine: Engine, cluster: Cluster, folder: Path) -> "Copy":
+        source = make_table(engine, SOURCE, unique_name(), "id")
+        client = engine.dynamodb(SOURCE)
+        for start in range(0, ITEMS, 25):
+            requests: list[Any] = [
+                {"PutRequest": {"Item": make_item(number)}}
+                for number in range(start, start + 25)
+            ]
+            client.batch_write_item(RequestItems={source: requests})
+        west = make_table(engine, WEST, unique_name(), "id")
+        east = make_table(engine, EAST, unique_name(), "id")
+        return cls(engine, cluster, folder, source, west, east)
+
+    @property
+    def ledger(self) -> LedgerStore:
+        """A table beside the source, which every worker of a cluster finds."""
+        endpoint = self.engine.endpoint_url(SOURCE)
+        source = TableRef(self.source, SOURCE, endpoint_url=endpoint)
+        return open_store(LedgerLocation.parse(f"dynamodb:{self.source}.runs", source))
+
+    def words(self, *said: str, flags: tuple[str, ...] = ()) -> list[str]:
+        """The command line; `said` goes before the first target."""
+        endpoint = self.engine.endpoint_url
+        return [
+            *("copy", "--source", f"{SOURCE}/{self.source}"),
+            *("--source-endpoint", endpoint(SOURCE)),
+            *("--read-units", "unlimited", "--segments", "16", "--page-limit", "10"),
+            *("--runner-profile", self.cluster.name, "--workers", "2"),
+            *("--ledger", f"dynamodb:{self.source}.runs"),
+            *("--run-dir", str(self.folder / "run"), *said),
+            *("--to", f"{WEST}/{self.west}", "--endpoint", endpoint(WEST)),
+            *("--write-units", "unlimited", "--filter", "colour = 'red'"),
+            *("--to", f"{EAST}/{self.east}", "--endpoint", endpoint(EAST)),
+            *("--write-units", "unlimited"),
+            *("--", self.cluster.flag, *flags),
+        ]
+
+    def start(self, words: list[str]) -> "subprocess.Popen[str]":
+        environment = {**os.environ, **self.engine.environment(), "PYTHONPATH": ""}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipelines", *words],
+            cwd=ROOT,
+            env=environment | {"SPARK_LOCAL_IP": HOST},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def close(self) -> None:
+        """Ends what a failed test left, with the job server that it started."""
+        for process in self.processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+    def begins(self) -> bool:
+        """Waits until the first items are scanned, which is long on a busy machine."""
+        return any(becomes_true(lambda: self.scanned() > 0) for _ in range(6))
+
+    def run(self, *said: str, flags: tuple[str, ...] = ()) -> tuple[int, str]:
+        """Runs the copy; returns its exit code and what it printed."""
+        return finish(self.start(self.words(*said, flags=flags)))
+
+    def scanned(self) -> int:
+        """The items scanned so far, by all workers."""
+        return sum(self.scanned_by_worker().values())
+
+    def scanned_by_worker(self) -> dict[str, int]:
+        """The items that each worker process scanned."""
+        with suppress(LedgerError):  # there is none until the run begins
+            return {
+                row.sort: msgspec.msgpack.decode(row.data).get("scanned", 0)
+                for run in self.ledger.rows(RUNS)
+                for row in self.ledger.rows(f"progress/{run.sort}")
+            }
+        return {}
+
+    def targets_are_right(self) -> bool:
+        """An independent look: all items in the east, the red ones in the west."""
+        everything = {f"item-{n}": make_item(n) for n in range(ITEMS)}
+        red = {key: one for key, one in everything.items() if is_red(one)}
+        return (
+            self.found(EAST, self.east) == everything
+            and self.found(WEST, self.west) == red
+        )
+
+    def found(self, region: str, table: str) -> dict[str, Mapping[str, Any]]:
+        return {item["id"]["S"]: item for item in self._scan(region, table)}
+
+    def _scan(self, region: str, table: str) -> Iterator[Mapping[str, Any]]:
+        pages = self.engine.dynamodb(region).get_paginator("scan")
+        for page in pages.paginate(TableName=table):
+            yield from page["Items"]
+
+
+def make_item(number: int) -> dict[str, Any]:
+    return {
+        "id": {"S": f"item-{number}"},
+        "n": {"N": str(number)},
+        "colour": {"S": "red" if number % 3 == 0 else "blue"},
+        # A slow rate must be felt beyond the 100 units that may be spent at once.
+        "payload": {"S": "x" * 4000},
+    }
+
+
+def is_red(item: Mapping[str, Any]) -> bool:
+    return bool(item["colour"] == {"S": "red"})
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    try:
+        printed, _ = process.communicate(timeout=JOB_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        printed, _ = process.communicate()
+        raise AssertionError(f"it did not end in time:\n{printed}") from None
+    return process.returncode, printed
+
+
+def account(printed: str) -> str:
+    """The last line, which is the account of the items."""
+    return printed.strip().splitlines()[-1]

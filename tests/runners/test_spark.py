@@ -1,0 +1,54 @@
+"""A Spark cluster runs our jobs, spreads them, and survives a lost worker."""
+
+import os
+import signal
+
+import pytest
+
+from tests.runners.scenarios import Copy, account, finish
+
+pytestmark = [pytest.mark.runner, pytest.mark.dynoxide, pytest.mark.timeout(600)]
+
+
+# A name so long that an item which just fits in the source is too large in a target.
+LONGER = "id,colour:colour,payload,odd:" + "y" * 20_000
+
+
+@pytest.fixture
+def copy(dynoxide, spark_cluster, tmp_path):
+    prepared = Copy.prepare(dynoxide, spark_cluster, tmp_path)
+    yield prepared
+    prepared.close()
+
+
+def test_one_scan_fills_two_regions_and_every_worker_reads(copy):
+    code, printed = copy.run()
+    assert code == 0, printed
+    assert account(printed) == (
+        "items: scanned 600; us-west-2: written 200, filtered 400; "
+        "us-east-1: written 600"
+    )
+    assert copy.targets_are_right()
+    by_worker = copy.scanned_by_worker()
+    assert len(by_worker) == 2
+    assert min(by_worker.values()) > 0
+    assert sum(by_worker.values()) == 600
+
+
+def test_a_job_survives_the_loss_of_an_executor(copy):
+    process = copy.start(copy.words("--read-units", "5"))
+    assert copy.begins()
+    assert process.poll() is None
+    os.kill(copy.cluster.executors()[0], signal.SIGKILL)
+    code, printed = finish(process)
+    assert code == 0, printed
+    assert copy.targets_are_right()
+
+
+def test_a_worker_error_is_said_with_the_place_of_the_logs(copy):
+    client = copy.engine.dynamodb("eu-west-1")
+    odd = {"id": {"S": "odd"}, "odd": {"S": "x" * 400_000}}
+    client.put_item(TableName=copy.source, Item=odd)
+    code, printed = copy.run("--on-reject", "fail", "--columns", LONGER)
+    assert code == 3, printed
+    assert "job-server.log" in account(printed)
