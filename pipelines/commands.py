@@ -75,6 +75,11 @@ COMMANDS = {
             "run SQL over tables of any regions, and over backups",
             "query_command",
         ),
+        Command(
+            "hive",
+            "run a Hive script that moves DynamoDB tables",
+            "hive_command",
+        ),
     )
 }
 """By name, in the order of the help."""

@@ -40,7 +40,7 @@ from transforms.planning.report import report_copy
 from transforms.rejected_files import count_reasons
 from transforms.throttle.clock import SystemClock
 
-__all__ = ["help_text", "run"]
+__all__ = ["help_text", "run", "run_copy"]
 
 _HEAD = """\
 usage: beam-dynamodb copy --source REGION/TABLE [options]
@@ -103,10 +103,11 @@ def run(words: Sequence[str]) -> ExitCode:
             return _resume(resumed, options, beam_words)
     options, beam_words = read_options(left, CopyOptions, TargetOptions)
     with debugging(options):
-        return _copy(options, beam_words)
+        return run_copy(options, beam_words)
 
 
-def _copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
+def run_copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
+    """Runs a copy of checked options; see `run`."""
     beam_options = check_runner(options, beam_words, CopyOptions, TargetOptions)
     request = copy_tables.copy_request(options)
     transport = options.transport_config

@@ -1,0 +1,1 @@
+"""Hive scripts that move DynamoDB tables: read, checked, and run as copies."""
