@@ -51,6 +51,11 @@ COMMANDS = {
             "plan_command",
         ),
         Command(
+            "schema",
+            "what is in a table: types, presence, sizes, large keys and items",
+            "schema_command",
+        ),
+        Command(
             "restore-capacity",
             "put back what a copy with --boost-write raised, after a crash",
             "restore_capacity_command",

@@ -9,9 +9,11 @@ from transforms.dynamodb.errors import UserError
 from transforms.reject_limit import RejectLimit
 from transforms.selection import parse_sample
 from transforms.throttle.rate import Rate
+from transforms.typed_columns import TYPES
 
 __all__ = [
     "Columns",
+    "TypedColumns",
     "account",
     "columns",
     "dollars",
@@ -20,11 +22,13 @@ __all__ = [
     "sample",
     "switch",
     "text",
+    "typed_columns",
     "units",
     "whole_number",
 ]
 
 Columns: TypeAlias = Mapping[str, str]
+TypedColumns: TypeAlias = Mapping[str, str | Mapping[str, str]]
 
 
 def columns(said: Any) -> Columns | None:
@@ -48,6 +52,56 @@ def columns(said: Any) -> Columns | None:
     for side, names in zip(("source", "target"), zip(*pairs, strict=True), strict=True):
         _refuse_bad_names(side, names)
     return dict(pairs)
+
+
+def typed_columns(said: Any) -> TypedColumns | None:
+    """Reads columns as `columns` does, and types that they may have.
+
+    Args:
+        said: ``"A,B:C,D:E:N"``, a list of these, or (in a job file) a mapping of source
+            names to target names or to ``{as: C, type: N}``.
+
+    Raises:
+        UserError: as `columns`; a type that there is not.
+
+    >>> typed_columns("id,value:minutes:N")
+    {'id': 'id', 'value': {'as': 'minutes', 'type': 'N'}}
+    """
+    if said in ("*", ["*"]):
+        return None
+    if isinstance(said, Mapping):
+        parts = {str(source): _typed(source, each) for source, each in said.items()}
+    else:
+        words = said.split(",") if isinstance(said, str) else said
+        if not words or not isinstance(words, list):
+            raise UserError(f"give names as A,B:C,D:E:TYPE, or *, not {said!r}")
+        parts = {}
+        for word in map(str, words):
+            head, colon, type_name = word.strip().rpartition(":")
+            is_typed = colon and ":" in head and type_name in TYPES
+            ((source, target),) = _column_pairs([head if is_typed else word])
+            if source in parts:
+                _refuse_bad_names("source", (source, source))
+            parts[source] = (target, type_name if is_typed else None)
+    names = columns({source: target for source, (target, _) in parts.items()}) or {}
+    return {
+        source: name if parts[source][1] is None else _with_type(name, parts[source][1])
+        for source, name in names.items()
+    }
+
+
+def _typed(source: Any, said: Any) -> tuple[str, str | None]:
+    if not isinstance(said, Mapping):
+        return str(said), None
+    if not {"type"} <= said.keys() <= {"as", "type"}:
+        raise UserError(
+            f"column {source!r} is a name, or {{as: NAME, type: TYPE}}, not {said!r}"
+        )
+    return str(said.get("as", source)), str(said["type"])
+
+
+def _with_type(name: str, type_name: str | None) -> dict[str, str]:
+    return {"as": name, "type": type_name or ""}
 
 
 def _column_pairs(said: Any) -> list[tuple[str, str]]:

@@ -5,12 +5,12 @@
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from pipelines import conversions as convert
-from pipelines.conversions import Columns
+from pipelines.conversions import Columns, TypedColumns
 from pipelines.flags import flag
 from pipelines.run_options import RUN_GROUP
 from pipelines.source_options import TABLE, SourceOptions, chosen_rate
@@ -20,6 +20,7 @@ from transforms.reject_limit import RejectLimit
 from transforms.routes import MODES, Mode, Route
 from transforms.selection import Selection, parse_sample
 from transforms.throttle.rate import Rate
+from transforms.typed_columns import MISFITS, Misfit
 
 __all__ = ["CopyOptions", "RouteOptions", "routes_of"]
 
@@ -82,13 +83,24 @@ class RouteOptions:
             convert=convert.text,
         ),
     )
-    columns: Columns | None = field(
+    columns: TypedColumns | None = field(
         default=None,
         metadata=flag(
             _TARGET,
-            "as above, for this target alone",
+            "as above, for this target alone; B:C:TYPE says which type (S, N, SS …) it "
+            "must have",
             metavar="A,B:C",
-            convert=convert.columns,
+            convert=convert.typed_columns,
+        ),
+    )
+    misfit: Misfit = field(
+        default="reject",
+        metadata=flag(
+            _TARGET,
+            "what becomes of a column of another type than said: reject the item (the "
+            "default), write null, or keep it as it is",
+            metavar="WHAT",
+            choices=MISFITS,
         ),
     )
     map: str | None = field(
@@ -325,7 +337,9 @@ def _route(target: RouteOptions, table: TableRef, default_name: str) -> Route:
             name=target.name or default_name,
             target=table,
             filter=target.filter,
-            columns=target.columns,
+            columns=_names(target.columns),
+            types=_types(target.columns),
+            misfit=target.misfit,
             mapping=target.map,
             hash_key=target.hash_key,
             write=target.write,
@@ -334,6 +348,23 @@ def _route(target: RouteOptions, table: TableRef, default_name: str) -> Route:
         )
     except UserError as error:
         raise UserError(f"to {target.to}: {error}") from error
+
+
+def _names(columns: TypedColumns | None) -> Columns | None:
+    if columns is None:
+        return None
+    return {
+        source: said if isinstance(said, str) else said["as"]
+        for source, said in columns.items()
+    }
+
+
+def _types(columns: TypedColumns | None) -> Mapping[str, str] | None:
+    return {
+        source: said["type"]
+        for source, said in (columns or {}).items()
+        if not isinstance(said, str)
+    } or None
 
 
 def _default_name(table: TableRef, regions: Counter[str]) -> str:

@@ -32,6 +32,7 @@ from transforms.mapping import (
 )
 from transforms.mapping.compilation import MapWire
 from transforms.throttle.rate import Rate
+from transforms.typed_columns import Misfit, check_types, compile_typed_columns
 
 __all__ = [
     "MODES",
@@ -61,6 +62,9 @@ class Route:
             `Item -> bool` (importable by the workers). None keeps every item.
         columns: source attribute -> target attribute, the attributes picked and
             their new names. None (schemaless) leaves the item byte for byte.
+        types: source attribute -> the type (S, N, SS …) that a column must have.
+        misfit: what becomes of a column of another type: "reject" rejects the item
+            with the reason, "null" writes NULL, "keep" writes it as it is.
         mapping: what becomes of an item, where columns are not enough: a mapping's
             text (docs/mapping.md), ``package.module:function``, or a function
             (importable by the workers) of an Item to None, an Item or several.
@@ -82,6 +86,8 @@ class Route:
     target: TableRef
     filter: Filter | None = None
     columns: Mapping[str, str] | None = None
+    types: Mapping[str, str] | None = None
+    misfit: Misfit = "reject"
     mapping: str | ItemMapping | MapFunction | None = None
     hash_key: str | None = None
     write: Rate = field(default_factory=lambda: Rate.percent(50))
@@ -98,6 +104,7 @@ class Route:
             raise UserError(msg)
         self._check_newer_by()
         check_columns(self.columns, f"route {self.name}")
+        check_types(self.columns, self.types, self.misfit, f"route {self.name}")
         as_condition(self.filter)
         self._check_mapping()
 
@@ -246,6 +253,9 @@ class ItemProgram:
             UserError: the secret is not there.
         """
         mapping = as_mapping(route.mapping)
+        if route.types and route.columns is not None:
+            typed = compile_typed_columns(route.columns, route.types, route.misfit)
+            return cls(route.filter, None, typed)
         if mapping is None:
             return cls(route.filter, route.columns)
         if not isinstance(mapping, ItemMapping):

@@ -137,6 +137,7 @@ def _route_lines(planned: PlannedRoute) -> list[str]:
         f"keys: {describe_keys(planned.table.keys)}",
         f"rate: {planned.write}",
         *_selection(route.filter, route.columns),
+        *_typed(route),
         *_mapped(route),
     ]
 
@@ -150,6 +151,13 @@ def _selected(request: CopyRequest) -> list[str]:
     if request.selection is not None and request.selection.skip_expired:
         lines.append("expired items: skipped")
     return lines
+
+
+def _typed(route: Route) -> list[str]:
+    if not route.types:
+        return []
+    typed = ", ".join(f"{name} {each}" for name, each in route.types.items())
+    return [f"types: {typed}; what does not fit: {route.misfit}"]
 
 
 def _mapped(route: Route) -> list[str]:

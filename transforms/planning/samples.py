@@ -80,11 +80,18 @@ async def _read(
     units = 0.0
     is_whole = True
     for piece in range(pieces):
-        reserved = min(_PAGE_UNITS, max(1.0, rate.units_per_second(None)))
-        await limiter.acquire(reserved)
-        page = await client.scan_page(replace(request, segment=piece))
-        limiter.settle(reserved, page.consumed.units)
-        wires += page.items
-        units += page.consumed.units
-        is_whole = is_whole and page.last_key is None
+        left, start_key = request.page_limit, None
+        while left > 0:
+            reserved = min(_PAGE_UNITS, max(1.0, rate.units_per_second(None)))
+            await limiter.acquire(reserved)
+            page = await client.scan_page(
+                replace(request, segment=piece, start_key=start_key, page_limit=left)
+            )
+            limiter.settle(reserved, page.consumed.units)
+            wires += page.items
+            units += page.consumed.units
+            left, start_key = left - page.scanned_count, page.last_key
+            if start_key is None:
+                break
+        is_whole = is_whole and start_key is None
     return Sample(wires, units, is_whole)
