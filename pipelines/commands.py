@@ -46,6 +46,11 @@ COMMANDS = {
             "copy_command",
         ),
         Command(
+            "template",
+            "jobs with parameters: list, show, validate, render, launch",
+            "template_command",
+        ),
+        Command(
             "plan",
             "what a copy would read, write, take and cost; nothing is written",
             "plan_command",

@@ -21,7 +21,7 @@ import yaml
 from pipelines.flags import did_you_mean, flags_of, opener_of
 from transforms.dynamodb.errors import UserError
 
-__all__ = ["read_job_file"]
+__all__ = ["load_yaml", "read_job_file"]
 
 
 def read_job_file(
@@ -37,7 +37,7 @@ def read_job_file(
     Raises:
         UserError: no such file, no YAML, a field that is unknown or said twice.
     """
-    document = _load(path)
+    document = load_yaml(path)
     if not isinstance(document, Mapping):
         raise UserError(f"{path} holds no fields; write for example 'source: …'")
     said = dict(document)
@@ -75,7 +75,12 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def _load(path: str) -> Any:
+def load_yaml(path: str) -> Any:
+    """Returns what a YAML file says; no key of it may be said twice.
+
+    Raises:
+        UserError: no such file, or no YAML.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
         return yaml.load(text, _StrictLoader)  # noqa: S506 - a SafeLoader

@@ -1,0 +1,192 @@
+"""Templates: rendered purely, checked strictly, launched as the pipeline's own job."""
+
+import pytest
+import yaml
+
+from pipelines.commands import run
+from pipelines.template import read_template, shipped_templates
+from tests.support.engines import make_table, unique_name
+from transforms.dynamodb.errors import UserError
+
+TEMPLATE = """\
+template: 1
+pipeline: copy
+summary: for tests
+parameters:
+  source: {type: table, required: true, help: what to read}
+  percent: {type: number, default: 10, help: how fast}
+  filter: {type: text, help: which}
+  mode: {type: text, default: overwrite, choices: [overwrite, delete], help: how}
+  day: {type: text, default: '2026-11-24', pattern: '[0-9-]{10}', help: when}
+  consistent: {type: switch, default: false, help: strongly}
+  segments: {type: integer, help: how many}
+job:
+  source: ${source}
+  read_percent: ${percent}
+  filter: ${filter}
+  consistent: ${consistent}
+  segments: ${segments}
+  to:
+    - {to: us-east-1/orders, mode: '${mode}', filter: "day = '${day}' AND a = '$${a}'"}
+"""
+SOURCE = {"source": "eu-west-1/orders"}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def written(text):
+        path = tmp_path / "ours.yaml"
+        path.write_text(text)
+        return str(path)
+
+    return written
+
+
+def test_values_take_the_places_of_names_and_the_rest_is_left_out(write):
+    template = read_template(write(TEMPLATE))
+    assert yaml.safe_load(template.render(SOURCE)) == {
+        "source": "eu-west-1/orders",
+        "read_percent": 10,
+        "consistent": False,
+        "to": [
+            {
+                "to": "us-east-1/orders",
+                "mode": "overwrite",
+                "filter": "day = '2026-11-24' AND a = '${a}'",
+            }
+        ],
+    }
+
+
+def test_the_same_parameters_give_the_same_bytes_in_any_order(write):
+    path = write(TEMPLATE)
+    given = SOURCE | {"percent": "2.5", "segments": "8", "consistent": "true"}
+    backwards = dict(reversed(given.items()))
+    assert read_template(path).render(given) == read_template(path).render(backwards)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, r"--param source=… is missing: what to read"),
+        (SOURCE | {"percnt": "1"}, r"no such parameter; did you mean percent\?"),
+        ({"source": "orders"}, r"--param source: "),
+        (SOURCE | {"percent": "ten"}, r"--param percent: give a number, not 'ten'"),
+        (SOURCE | {"segments": "1.5"}, r"--param segments: give a whole number"),
+        (SOURCE | {"consistent": "maybe"}, r"give true or false, not 'maybe'"),
+        (SOURCE | {"mode": "put"}, r"'put' is none of overwrite, delete"),
+        (SOURCE | {"day": "today"}, r"'today' does not match"),
+        (SOURCE | {"filter": "a = 'AKIAIOSFODNN7EXAMPLE'"}, r"AWS credentials"),
+    ],
+)
+def test_a_wrong_parameter_is_refused(write, given, message):
+    with pytest.raises(UserError, match=message):
+        read_template(write(TEMPLATE)).render(given)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("template: 1", "template: 9", "a template of format 9.*newer beam-dynamodb"),
+        ("template: 1\n", "", "is no template: its first field is 'template: 1'"),
+        ("summary:", "sumary:", r"sumary is no field.*did you mean summary\?"),
+        ("pipeline: copy", "", "the template has no 'pipeline'"),
+        ("source: ${source}", "source: ${sauce}", r"names \$\{sauce\}.*mean source"),
+        ("type: number", "type: nmber", r"'nmber' is no type; did you mean number\?"),
+        ("default: 10", "default: ten", "its default: .*give a number"),
+        (", help: how fast", "", "say what it is for"),
+        ("'[0-9-]{10}'", "'[0-9'", "the pattern is none"),
+        ("day = '${day}'", "day = '${filter}'", r"\$\{filter\} stands within a text"),
+        ("summary: for tests", "summary: ASIAIOSFODNN7EXAMPLE", "AWS credentials"),
+    ],
+)
+def test_what_is_no_template_is_refused(write, old, new, message):
+    assert old in TEMPLATE
+    with pytest.raises(UserError, match=message):
+        read_template(write(TEMPLATE.replace(old, new)))
+
+
+VALUES = {
+    "table": "eu-west-1/orders",
+    "text": "http://127.0.0.1/x",
+    "role": "arn:aws:iam::123456789012:role/reader",
+    "number": "5",
+    "integer": "5",
+    "switch": "true",
+}
+
+
+@pytest.mark.parametrize("path", shipped_templates(), ids=lambda path: path.stem)
+def test_a_shipped_template_is_valid_and_renders_with_all_parameters(path, capsys):
+    assert run(["template", "validate", str(path)]) == 0
+    assert run(["template", "show", path.stem]) == 0
+    template = read_template(path.stem)
+    given = {
+        name: str(one.choices[0]) if one.choices else VALUES[one.type]
+        for name, one in template.parameters.items()
+    }
+    assert yaml.safe_load(template.render(given)).keys() == template.job.keys()
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in template.parameters)
+
+
+def test_every_pipeline_with_a_job_file_has_a_template():
+    pipelines = {read_template(str(path)).pipeline for path in shipped_templates()}
+    assert pipelines == {"backup", "copy", "query", "restore"}
+
+
+def test_the_list_names_what_is_shipped(capsys):
+    assert run(["template", "list"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == [path.stem for path in shipped_templates()]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["lanch", "copy"], "did you mean launch?"),
+        (["render"], "name a template"),
+        (["render", "copy", "--dry-run"], "--param NAME=VALUE, not --dry-run"),
+        (["launch", "copy", "--param", "source"], "write --param NAME=VALUE"),
+        (["show", "./nowhere.yaml"], "cannot read"),
+    ],
+)
+def test_a_wrong_word_is_refused(words, message, capsys):
+    assert run(["template", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.emulator
+@pytest.mark.usefixtures("engine_credentials")
+class TestLaunch:
+    @pytest.fixture
+    def words(self, moto, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        source = make_table(moto, "eu-west-1", unique_name(), "id")
+        self.target = make_table(moto, "us-east-1", unique_name(), "id")
+        self.client = moto.dynamodb("us-east-1")
+        for name in ("a", "b"):
+            item = {"id": {"S": name}}
+            moto.dynamodb("eu-west-1").put_item(TableName=source, Item=item)
+        return [
+            *("template", "launch", "copy", "--param", f"source=eu-west-1/{source}"),
+            f"--param=endpoint={moto.endpoint_url('eu-west-1')}",
+        ]
+
+    def test_a_launch_runs_the_job(self, words, capsys):
+        words += ["--param", f"target=us-east-1/{self.target}"]
+        assert run([*words, "--param", "filter=id = 'a'"]) == 0
+        found = self.client.scan(TableName=self.target)["Items"]
+        assert found == [{"id": {"S": "a"}}]
+        assert "written 1" in capsys.readouterr().out.splitlines()[-1]
+
+    def test_options_of_the_pipeline_win(self, words, capsys):
+        words += ["--param", f"target=us-east-1/{self.target}"]
+        assert run([*words, "--dry-run"]) == 0
+        assert "nothing was written" in capsys.readouterr().out
+        assert not self.client.scan(TableName=self.target)["Items"]
+
+    def test_a_parameter_that_would_write_to_the_source_is_refused(self, words, capsys):
+        source = words[4].partition("=")[2]
+        assert run([*words, "--param", f"target={source}"]) == 2
+        assert "source" in capsys.readouterr().err
