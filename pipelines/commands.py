@@ -66,6 +66,11 @@ COMMANDS = {
             "restore_capacity_command",
         ),
         Command(
+            "policy",
+            "print the least that a copy must be allowed, as an IAM policy",
+            "policy_command",
+        ),
+        Command(
             "retry-rejected",
             "write again what the targets of a copy have refused",
             "retry_rejected_command",

@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ITEMS = int(os.environ.get("BEAM_DYNAMODB_FAULT_ITEMS", "10000"))
 KILLS = int(os.environ.get("BEAM_DYNAMODB_FAULT_KILLS", "3"))
 OUTAGE_SECONDS = float(os.environ.get("BEAM_DYNAMODB_FAULT_OUTAGE", "2"))
+THROTTLED = float(os.environ.get("BEAM_DYNAMODB_FAULT_THROTTLED", "0.6"))
 REPORT = os.environ.get("BEAM_DYNAMODB_FAULT_REPORT")
 
 SEGMENTS, PAGE_ITEMS = 8, 100

@@ -24,6 +24,7 @@ from tests.faults.harness import (
     PAGE_ITEMS,
     SEGMENTS,
     SOURCE,
+    THROTTLED,
     WEST,
     Copy,
     Row,
@@ -44,7 +45,7 @@ PAGES = ITEMS // PAGE_ITEMS
 FAULTS = {
     "none": Faults(),
     "throttled 30 %": Faults(seed=1, throttled=0.3),
-    "throttled 90 %": Faults(seed=2, throttled=0.9),
+    f"throttled {THROTTLED:.0%}": Faults(seed=2, throttled=THROTTLED),
     "unprocessed 50 %": Faults(seed=3, unprocessed=0.5),
     "500 and 503": Faults(seed=4, internal_errors=0.1, unavailable=0.1),
     "reset before": Faults(seed=5, resets_before=0.1),
