@@ -2,9 +2,10 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 UV ?= uv
+DYNOXIDE := tests/engines/node_modules/@dynoxide/linux-x64/dynoxide
 SOURCES := pipelines transforms tests setup.py
 .DEFAULT_GOAL := help
-.PHONY: help install demo format lint test test-all test-runners job-servers bench bench-quick bench-scale test-expressions package check lock clean
+.PHONY: help install demo format lint test test-all test-runners job-servers bench bench-quick bench-scale test-faults test-expressions package check lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +29,14 @@ test: ## The tests that need Python alone
 
 test-all: ## Every test; a missing engine is a failure
 	BEAM_DYNAMODB_TEST_ALL=1 ./run_local.sh test
+
+test-faults: ## The copy under every fault, at full size; build/faults.json (half an hour)
+	BEAM_DYNAMODB_FAULT_ITEMS=100000 BEAM_DYNAMODB_FAULT_KILLS=20 \
+	BEAM_DYNAMODB_FAULT_OUTAGE=60 BEAM_DYNAMODB_FAULT_THROTTLED=0.9 \
+	BEAM_DYNAMODB_FAULT_REPORT=build/faults.json \
+	BEAM_DYNAMODB_DYNOXIDE=$${BEAM_DYNAMODB_DYNOXIDE:-$(DYNOXIDE)} \
+	$(BIN)/python -m pytest -q tests/faults -o timeout=3600
+	@cat build/faults.md
 
 test-expressions: ## 20,000 conditions, ours against the exact engine's
 	$(BIN)/python -m tests.dynamodb.expressions.differential --cases 20000

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +204,12 @@ def reported(rows: list[Row]) -> Iterator[None]:
         path = Path(REPORT)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        path.with_suffix(".md").write_text(table(rows))
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as a table to read."""
+    names = [each.name for each in fields(Row)]
+    lines = [names, ["---"] * len(names)]
+    lines += [[str(value) for value in asdict(row).values()] for row in rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,4 +1,4 @@
-"""I8: no item, key, token or secret is said anywhere but where it is kept on purpose."""
+"""I8: no item, key, token or secret is said but where it is kept on purpose."""
 
 import logging
 import sys
