@@ -5,17 +5,19 @@ from pathlib import Path
 import pytest
 
 from pipelines.command_line import read_options
-from pipelines.options import CopyOptions, RouteOptions
+from pipelines.options import CopyOptions
 from pipelines.query_options import QueryOptions, TableOptions
+from pipelines.target_options import TargetOptions
 from transforms.query.statement import bind, parse_query
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIES = [ROOT / "examples" / "two_regions.yaml"]
+NAMES = ("one_region", "two_regions", "schemaful", "throughput", "masked")
+COPIES = [ROOT / "examples" / f"{name}.yaml" for name in NAMES]
 
 
 @pytest.mark.parametrize("path", COPIES, ids=lambda path: path.name)
 def test_a_copy_that_is_an_example_is_read_as_it_stands(path):
-    options, beam = read_options(["--job", str(path)], CopyOptions, RouteOptions)
+    options, beam = read_options(["--job", str(path)], CopyOptions, TargetOptions)
     assert beam == []
     assert len(options.routes()) == len(options.targets)
 
