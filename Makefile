@@ -5,7 +5,7 @@ UV ?= uv
 DYNOXIDE := tests/engines/node_modules/@dynoxide/linux-x64/dynoxide
 SOURCES := pipelines transforms tests setup.py
 .DEFAULT_GOAL := help
-.PHONY: help install demo format lint test test-all test-runners job-servers bench bench-quick bench-scale test-faults test-expressions package check lock clean
+.PHONY: help install demo format lint test test-all test-runners job-servers bench bench-quick bench-scale test-faults test-expressions package round-trip check lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ bench-scale: ## Cost of an item from 10^5 to 10^7 of them
 
 package: ## Build the sdist that Beam stages to remote workers
 	$(BIN)/python -m build --no-isolation --sdist
+
+round-trip: ## Table, S3, table with 10^6 items in both formats, into build/round-trip.json
+	BEAM_DYNAMODB_VERSITYGW=$$(.ci/versitygw) BEAM_DYNAMODB_ROUND_TRIP_ITEMS=1000000 \
+	  $(BIN)/python -m pytest -q tests/pipelines/test_round_trip.py
 
 check: lint test package ## What must pass before a change goes in
 

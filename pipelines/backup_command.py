@@ -1,47 +1,18 @@
-"""``beam-dynamodb backup``: checks, plan, run, account."""
+"""``beam-dynamodb backup``: a table or the old ones of a series, and what is next."""
 
-import platform
-import random
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import version
-from pathlib import Path
 
-import apache_beam as beam
-import pyarrow as pa
-from apache_beam.io.filesystems import FileSystems
-
-from pipelines import backup_table
-from pipelines.account import Account, make_account
 from pipelines.backup_options import BackupOptions
+from pipelines.backup_run import run_backup
 from pipelines.command_line import read_options
 from pipelines.help_text import BEAM_FLAGS_HELP, EXIT_CODES_HELP, draw_help
-from pipelines.launch import ExitCode, check_runner, debugging, start_run
-from pipelines.progress import ProgressPrinter
-from pipelines.run_directory import RunDirectory
-from transforms.archive.digest import ContentDigest
-from transforms.archive.errors import FileSystemError
-from transforms.archive.export_layout import EXPORTS
-from transforms.archive.files import join, write_bytes
-from transforms.archive.manifest import (
-    FORMAT_VERSION,
-    STARTED,
-    Manifest,
-    read_manifest,
-)
-from transforms.archive.parquet_inference import infer_schema
-from transforms.archive.parquet_types import Schema
-from transforms.archive.sampling import sample_items
-from transforms.archive.table_description import capture_table
-from transforms.archive.write_backup import BACKUP, BackupSpec
-from transforms.dynamodb.client import DynamoDBClient, client_for
-from transforms.dynamodb.errors import JobStoppedError, UserError
-from transforms.dynamodb.event_loop import worker_loop
-from transforms.planning.checks import check_source
-from transforms.planning.plan import CopyPlan
+from pipelines.launch import ExitCode, debugging
+from pipelines.old_items import cutoff_of, is_pattern, old_tables, older_filter
+from pipelines.verified_deletes import list_tables, verify_backup
+from transforms.dynamodb.errors import UserError
 from transforms.throttle.clock import SystemClock
-from transforms.timestamps import iso_utc
 
 __all__ = ["help_text", "run"]
 
@@ -59,6 +30,12 @@ Examples
 
   beam-dynamodb backup --source eu-west-1/orders --to /backups \\
       --filter "day >= '2013-06-01'" --columns uuid_hash,day,value
+
+  beam-dynamodb backup --source eu-west-1/events --older-than 90d --by day \\
+      --to s3://my-archive/events --delete-after-verify --delete-percent 20
+
+  beam-dynamodb backup --source eu-west-1/events_%Y_%m --older-than 90d \\
+      --to s3://my-archive --drop-after-verify --yes
 """
 
 _TAIL = f"""\
@@ -75,154 +52,79 @@ def help_text() -> str:
 
 
 def run(words: Sequence[str]) -> ExitCode:
-    """Checks, runs and accounts for a backup, in the foreground.
+    """Backs up, and verifies, deletes or drops if that is asked for.
 
     Raises:
         UserError: bad input; nothing was written.
-        JobStoppedError: the job failed, or its accounts do not balance.
+        JobStoppedError: a job failed, or its accounts do not balance; what was not
+            verified is not deleted.
         KeyboardInterrupt: somebody stopped it.
     """
     options, beam_words = read_options(words, BackupOptions)
     with debugging(options):
-        return _backup(options, beam_words)
+        if is_pattern(options.source):
+            return _back_up_series(options, beam_words)
+        options = _only_old_items(options)
+        _ask(options, options.source)
+        return _back_up(options, beam_words)
 
 
-def _backup(options: BackupOptions, beam_words: Sequence[str]) -> ExitCode:
-    beam_options = check_runner(options, beam_words, BackupOptions)
-    FileSystems.set_options(beam_options)
-    request = backup_table.backup_request(options)
-    plan = check_source(request, options.transport_config)
-    print("\n".join([*plan.lines(), f"{options.format} files below {options.to}"]))
-    if options.dry_run:
-        print("dry run: nothing was written")
+def _only_old_items(options: BackupOptions) -> BackupOptions:
+    """Puts the age into the filter."""
+    if options.older_than is None or options.by is None:
+        return options
+    cutoff = cutoff_of(options.older_than, SystemClock().wall())
+    condition = older_filter(options.by, options.time_format, cutoff)
+    if options.filter is not None:
+        condition = f"({condition}) AND ({options.filter})"
+    print(f"items with {condition}")
+    return replace(options, filter=condition, older_than=None, by=None)
+
+
+def _back_up_series(options: BackupOptions, beam_words: Sequence[str]) -> ExitCode:
+    """Backs up each table whose whole period is old, oldest first."""
+    assert options.older_than is not None  # the options have seen to it
+    region, _, pattern = options.source.partition("/")
+    cutoff = cutoff_of(options.older_than, SystemClock().wall())
+    names = [name for name, _ in old_tables(list_tables(options), pattern, cutoff)]
+    if not names:
+        print(f"no table {pattern} has ended by {cutoff:%Y-%m-%d}")
         return ExitCode.DONE
-    backup_id = _make_backup_id(SystemClock().wall(), random.SystemRandom())
-    directory = _directory(options, backup_id)
-    _check_writable(directory, backup_id)
-    started = start_run(options, beam_options)
-    spec = _spec(options, plan, directory, started.context.run_id)
-    print(f"backup in {directory}", flush=True)
-    options = replace(options, run_dir=str(started.directory.path))
-    pipeline = started.pipeline()
-    backup_table.build(pipeline, options, plan, spec, started.context)
-    progress = ProgressPrinter(
-        sys.stderr,
-        monotonic=SystemClock().monotonic,
-        routes=[BACKUP],
-        expected_items=plan.source.item_count,
-    )
-    counters = started.watch(pipeline, progress.show)
-    progress.finish(counters)
-    account = make_account(counters, [BACKUP])
-    return _conclude(account, directory, started.directory)
+    print(f"tables that ended by {cutoff:%Y-%m-%d}: {', '.join(names)}")
+    _ask(options, options.source)
+    worst = ExitCode.DONE
+    for name in names:
+        run_dir = f"{options.run_dir}/{name}" if options.run_dir else None
+        one = replace(
+            options, source=f"{region}/{name}", older_than=None, run_dir=run_dir
+        )
+        worst = max(worst, _back_up(one, beam_words))
+    return worst
 
 
-def _make_backup_id(wall_seconds: float, rng: random.Random) -> str:
-    """Returns a name of the service's form: milliseconds, then eight hex digits.
-
-    >>> _make_backup_id(1795493700.5, random.Random(1))[:15]
-    '01795493700500-'
-    """
-    return f"{int(wall_seconds * 1000):014d}-{rng.getrandbits(32):08x}"
-
-
-def _directory(options: BackupOptions, backup_id: str) -> str:
-    """Returns where the backup goes; what it is in decides what is around it."""
-    to = options.to if "://" in options.to else str(Path(options.to).absolute())
-    if options.format == "dynamodb-json":
-        return join(to, EXPORTS, backup_id)
-    return join(to, backup_id)
+def _back_up(options: BackupOptions, beam_words: Sequence[str]) -> ExitCode:
+    code, directory = run_backup(options, beam_words)
+    if directory is None or not (options.verify or options.deletes):
+        return code
+    if code is not ExitCode.DONE:
+        print("some items are not in the backup, so nothing is deleted")
+        return code
+    return verify_backup(options, beam_words, directory)
 
 
-def _check_writable(directory: str, backup_id: str) -> None:
-    """Writes the file that the service's exports begin with, too.
+def _ask(options: BackupOptions, name: str) -> None:
+    """Has the name typed before anything that deletes begins.
 
     Raises:
-        UserError: no permission, no bucket, another region.
+        UserError: another name was typed, or nobody is there to type.
     """
-    try:
-        write_bytes(join(directory, STARTED), backup_id.encode())
-    except FileSystemError as error:
-        raise UserError(f"--to: {error}") from error
-
-
-def _spec(
-    options: BackupOptions, plan: CopyPlan, directory: str, run_id: str
-) -> BackupSpec:
-    table = plan.request.source
-    client = client_for(table, options.transport_config)
-    schema = _schema(options, plan, client)
-    head = Manifest(
-        format_version=FORMAT_VERSION,
-        backup_id=directory.rpartition("/")[2],
-        run_id=run_id,
-        format=options.format,
-        source=table.display,
-        table=worker_loop().run(capture_table(client)),
-        started=iso_utc(SystemClock().wall()),
-        ended="",
-        items=0,
-        digest=ContentDigest().hex,
-        filter=options.filter,
-        columns=None if options.columns is None else dict(options.columns),
-        lossless=options.lossless or schema is None,
-        schema=None if schema is None else str(schema),
-        partition_by=None if options.partitions is None else str(options.partitions),
-        versions={
-            "beam-dynamodb": version("beam-dynamodb"),
-            "apache-beam": beam.__version__,
-            "pyarrow": pa.__version__,
-            "python": platform.python_version(),
-        },
-        files=[],
-    )
-    return BackupSpec(
-        directory=directory,
-        head=head,
-        table_arn=plan.source.arn,
-        table_id=plan.source.table_id,
-        schema=schema,
-        partition_by=options.partitions,
-        file_bytes=options.file_mb * 1_000_000,
-    )
-
-
-def _schema(
-    options: BackupOptions, plan: CopyPlan, client: DynamoDBClient
-) -> Schema | None:
-    """Returns Parquet's columns: those asked for, or a guess from a sample."""
-    if options.format != "parquet" or options.wanted_schema is not None:
-        return options.wanted_schema
-    sample = worker_loop().run(
-        sample_items(
-            client,
-            index=plan.request.index,
-            item_filter=options.filter,
-            columns=options.columns,
+    if not options.deletes or options.yes or options.dry_run:
+        return
+    what = "tables" if options.drop_after_verify else "items of"
+    if not sys.stdin.isatty():
+        raise UserError(
+            f"this deletes {what} {name}, and nobody can type its name here; say --yes"
         )
-    )
-    schema = infer_schema(sample, options.numbers)
-    print(f"schema, guessed from {len(sample):,} items: {schema}")
-    return schema
-
-
-def _conclude(account: Account, directory: str, run: RunDirectory) -> ExitCode:
-    manifest = read_manifest(directory)
-    if manifest is None:
-        raise JobStoppedError(f"{directory} has no manifest; run the backup again")
-    print("\n".join(account.table()))
-    if account.rejected:
-        print(f"rejected items are kept in {run.rejected}")
-    size = sum(file.bytes for file in manifest.files)
-    print(
-        f"{len(manifest.files):,} files, {size:,} bytes, {manifest.items:,} items, "
-        f"digest {manifest.digest}"
-    )
-    print(account.line(), flush=True)
-    if not account.balances or manifest.items != account.routes[0].written:
-        raise JobStoppedError(
-            f"the accounts do not balance: the manifest has {manifest.items:,} items, "
-            "and scanned is to be written + filtered + rejected; do not rely on this "
-            "backup, make another, and please report it"
-        )
-    return ExitCode.REJECTED if account.rejected else ExitCode.DONE
+    typed = input(f"This deletes {what} {name} after the backup. Type that name: ")
+    if typed.strip() != name:
+        raise UserError(f"{typed!r} is not {name!r}; nothing was done")

@@ -20,6 +20,7 @@ from tests.support.clusters import build_folder
 
 TEST_ALL = "BEAM_DYNAMODB_TEST_ALL"
 DYNOXIDE = "BEAM_DYNAMODB_DYNOXIDE"
+VERSITYGW = "BEAM_DYNAMODB_VERSITYGW"
 DYNAMODB_LOCAL = "BEAM_DYNAMODB_LOCAL_ENDPOINT"
 AWS_PROFILE = "BEAM_DYNAMODB_AWS_PROFILE"
 
@@ -74,6 +75,12 @@ def _clusters_missing() -> str | None:
     return None if shutil.which("java") else "java is not on PATH; install a Java 17"
 
 
+def _versitygw_missing() -> str | None:
+    if os.environ.get(VERSITYGW) or shutil.which("versitygw"):
+        return None
+    return f"no versitygw on PATH and {VERSITYGW} is not set; .ci/versitygw installs it"
+
+
 def _variable_missing(name: str, remedy: str) -> Callable[[], str | None]:
     def missing() -> str | None:
         return None if os.environ.get(name) else f"{name} is not set; {remedy}"
@@ -85,6 +92,7 @@ SUITES = (
     Suite("emulator", _moto_missing),
     Suite("dynoxide", _dynoxide_missing),
     Suite("go", _go_missing),
+    Suite("s3", _versitygw_missing),
     Suite("runner", _clusters_missing),
     Suite(
         "dynamodb_local",

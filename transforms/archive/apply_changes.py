@@ -118,6 +118,11 @@ class ApplyChanges(
         """Refuses routes for which changes have no meaning."""
         super().__init__()
         for route in self.routes:
+            if route.mapping is not None:
+                raise UserError(
+                    f"route {route.name}: changes are not mapped, because the keys of "
+                    "what is deleted could not be told; leave out the mapping"
+                )
             if route.mode != "overwrite":
                 raise UserError(
                     f"route {route.name}: changes overwrite or delete as they were "

@@ -89,11 +89,13 @@ class ReadBackup(beam.PTransform[PBegin, beam.PCollection[Item]]):
         parts: of `find_backup`.
         verified: of `VerifyParts`; nothing is read before it is there.
         run: the run it belongs to, for progress.
+        counts: whether its items are those of the run's account.
     """
 
     parts: Sequence[Part]
     verified: beam.PCollection[int]
     run: RunContext | None = field(default=None)
+    counts: bool = True
 
     def __post_init__(self) -> None:
         """Makes it a transform."""
@@ -106,7 +108,9 @@ class ReadBackup(beam.PTransform[PBegin, beam.PCollection[Item]]):
             | "Parts" >> beam.Create(list(self.parts)).with_output_types(Part)
             | "To every worker" >> beam.Reshuffle()
             | "Read pages"
-            >> beam.ParDo(ReadItems(self.run), AsSingleton(self.verified))
+            >> beam.ParDo(
+                ReadItems(self.run, counts=self.counts), AsSingleton(self.verified)
+            )
             | "Open pages" >> beam.ParDo(OpenPages())  # type: ignore[no-untyped-call]
         )
         return items
@@ -141,9 +145,9 @@ class ReadChanges(beam.PTransform[PBegin, beam.PCollection[Change]]):
 class ReadItems(beam.DoFn):
     """Reads a part's items, a page of about 1 MB at a time."""
 
-    def __init__(self, run: RunContext | None) -> None:
+    def __init__(self, run: RunContext | None, *, counts: bool = True) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._run = run
+        self._run, self._counts = run, counts
 
     def setup(self) -> None:
         """Opens the counters of this process."""
@@ -153,8 +157,9 @@ class ReadItems(beam.DoFn):
         """Yields pages; their origin is the part, and their place in it."""
         del verified  # its being there is what counts
         for number, wires in enumerate(_pages(items_of_part(part))):
-            self._tally.add(metrics.SCANNED, len(wires))
-            self._tally.add(metrics.PAGES, 1)
+            if self._counts:
+                self._tally.add(metrics.SCANNED, len(wires))
+                self._tally.add(metrics.PAGES, 1)
             yield Page(
                 wires,  # type: ignore[arg-type]  # bytes serve as slices do
                 Origin(part.number, number.to_bytes(8, "big")),
@@ -162,7 +167,6 @@ class ReadItems(beam.DoFn):
                 len(wires),
                 size_bytes=sum(map(len, wires)),
             )
-        self._tally.add(metrics.SEGMENTS_DONE, 1)
         self._tally.flush()
 
 

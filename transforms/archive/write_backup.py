@@ -266,6 +266,10 @@ def _finish(spec: BackupSpec, _: None, *, records: Sequence[FileRecord]) -> Mani
 def finish_backup(spec: BackupSpec, records: Iterable[FileRecord]) -> Manifest:
     """Writes the manifests, ours last, and removes what failed bundles left."""
     files = sorted(records, key=lambda record: record.name)
+    if not files and spec.schema is None:
+        # As the service does; and an empty manifest-files.json is none that Beam can
+        # write to S3.
+        files = [name_file(spec, spec.open_file("").finish())]
     content = sum((record.content for record in files), ContentDigest())
     manifest = msgspec.structs.replace(
         spec.head,
