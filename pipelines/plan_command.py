@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 
 from pipelines import conversions as convert
 from pipelines import copy_tables
@@ -23,6 +24,7 @@ __all__ = ["help_text", "run"]
 _HEAD = """\
 usage: beam-dynamodb plan copy --source REGION/TABLE [options of copy]
            --to REGION/TABLE [its options] [--to …] [-- BEAM FLAGS]
+       beam-dynamodb plan query 'SELECT …' [options of query]
 
 Makes the checks of a copy, reads a sample of the source at the read rate, and says
 what the copy would read, write, take and cost, and what to be careful of. Nothing is
@@ -33,6 +35,8 @@ Examples
       --to us-east-1/orders --write-percent 40
 
   beam-dynamodb plan copy --job job.yaml --json
+
+  beam-dynamodb plan query 'SELECT count(*) FROM "eu-west-1/orders"'
 """
 
 _TAIL = f"""\
@@ -67,14 +71,33 @@ def run(words: Sequence[str]) -> ExitCode:
         UserError: bad input, or a cost above --max-cost.
         JobStoppedError: the service does not let us look.
     """
+    if list(words[:1]) == ["query"]:
+        # Looked up when asked for: queries need an extra.
+        return run_query_plan(words[1:])
     if list(words[:1]) != ["copy"]:
         given = f", not {words[0]!r}" if words else ""
         raise UserError(
-            f"what is planned is a copy{given}; write beam-dynamodb plan copy …"
+            f"what is planned is a copy or a query{given}; write beam-dynamodb plan "
+            "copy … or beam-dynamodb plan query …"
         )
     options, beam_words = read_options(words[1:], PlanOptions, TargetOptions)
     with debugging(options):
         return _plan(options, beam_words)
+
+
+def run_query_plan(words: Sequence[str]) -> ExitCode:
+    """Prints the plan of a query: what it reads of each table, and what it costs."""
+    module = import_module("pipelines.query_command")
+    code: ExitCode = module.run([*_before_beam(words), "--dry-run", *_for_beam(words)])
+    return code
+
+
+def _before_beam(words: Sequence[str]) -> list[str]:
+    return list(words[: words.index("--")] if "--" in words else words)
+
+
+def _for_beam(words: Sequence[str]) -> list[str]:
+    return list(words[words.index("--") :] if "--" in words else ())
 
 
 def _plan(options: PlanOptions, beam_words: Sequence[str]) -> ExitCode:

@@ -13,6 +13,8 @@ from pipelines.command_line import read_options
 from pipelines.help_text import BEAM_FLAGS_HELP, EXIT_CODES_HELP, draw_help
 from pipelines.launch import ExitCode, debugging
 from pipelines.query_aside import KeptAside
+from pipelines.query_cost import check_cost, cost_lines
+from pipelines.query_insert import run_inserts
 from pipelines.query_options import QueryOptions, TableOptions
 from pipelines.query_output import (
     write_csv,
@@ -23,10 +25,12 @@ from pipelines.query_output import (
 )
 from pipelines.query_progress import QueryProgress
 from pipelines.run_directory import RunDirectory, make_run_id
+from transforms.query.inserts import parse_inserts
 from transforms.query.local import run_locally
 from transforms.query.plan import QueryPlan, QueryRequest, check_query
 from transforms.query.reading import Reading
-from transforms.query.statement import parse_query
+from transforms.query.schema import quote_name
+from transforms.query.statement import Statement, parse_query
 from transforms.throttle.clock import SystemClock
 
 __all__ = ["help_text", "run"]
@@ -36,7 +40,8 @@ usage: beam-dynamodb query 'SELECT …' [options]
            [--table NAME=REGION/TABLE [its options] …] [-- BEAM FLAGS]
 
 Runs SQL, in DuckDB's dialect, over DynamoDB tables of any regions and over backups,
-and reads of them no more than the query needs. Nothing is written but the result.
+and reads of them no more than the query needs. Nothing is written but the result,
+which INSERT INTO "REGION/TABLE" SELECT … makes items of a table.
 
 Examples
   beam-dynamodb query "SELECT c.country, count(*), sum(o.total) FROM orders o
@@ -49,6 +54,9 @@ Examples
 
   beam-dynamodb query "SELECT day, sum(total) FROM 's3://backup/orders/*.parquet'
       GROUP BY day" --out csv --to totals.csv
+
+  beam-dynamodb query 'INSERT INTO "us-west-2/late" SELECT * FROM "eu-west-1/orders"
+      WHERE days > 31'
 
   beam-dynamodb query 'EXPLAIN SELECT count(*) FROM "eu-west-1/orders"'
 """
@@ -99,17 +107,24 @@ def _query(options: QueryOptions, beam_words: Sequence[str]) -> ExitCode:
         misfits=options.misfits,
         keep_aside=kept.keep,
     )
-    request = QueryRequest(
-        statement=parse_query(options.text),
-        tables=options.tables(),
-        inline=options.inline,
-        sample_items=options.sample,
-    )
-    plan = check_query(request, reading)
+    text = options.text
+    if options.out == "dynamodb":
+        assert options.to is not None
+        text = f"INSERT INTO {quote_name(options.to)} {text}"
+    inserts = parse_inserts(text)
+    if inserts:
+        plans = [_checked(options, parse_query(one.select), reading) for one in inserts]
+        pairs = list(zip(inserts, plans, strict=True))
+        return run_inserts(options, pairs, reading, beam_words)
+    request = parse_query(text)
+    plan = _checked(options, request, reading)
     on_beam = query_tables.prepare(options, plan, beam_words) if beam_words else None
-    if options.dry_run or request.statement.explains:
-        print("\n".join([*plan.lines(), *(on_beam.lines() if on_beam else [])]))
+    if options.dry_run or request.explains:
+        stages = on_beam.lines() if on_beam else []
+        print("\n".join([*plan.lines(), *cost_lines(plan), *stages]))
+        check_cost(plan, options.max_cost)
         return ExitCode.DONE
+    check_cost(plan, options.max_cost)
     if on_beam is not None:
         with on_beam.run(reading) as batches:
             _write(options, plan, on_beam.schema, batches)
@@ -130,6 +145,18 @@ def _query(options: QueryOptions, beam_words: Sequence[str]) -> ExitCode:
     return ExitCode.REJECTED
 
 
+def _checked(
+    options: QueryOptions, statement: Statement, reading: Reading
+) -> QueryPlan:
+    request = QueryRequest(
+        statement=statement,
+        tables=options.tables(),
+        inline=options.inline,
+        sample_items=options.sample,
+    )
+    return check_query(request, reading)
+
+
 def _write(
     options: QueryOptions,
     plan: QueryPlan,
@@ -140,7 +167,8 @@ def _write(
         assert options.to is not None
         write_parquet(schema, batches, options.to)
         return
-    write = {"table": write_table, "csv": write_csv, "json": write_json}[options.out]
+    writers = {"table": write_table, "csv": write_csv, "json": write_json}
+    write = writers[options.out]
     with writing(options.to, sys.stdout) as stream:
         write(plan.result, batches, stream)
         stream.flush()

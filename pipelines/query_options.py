@@ -19,8 +19,8 @@ from transforms.throttle.rate import Rate
 
 __all__ = ["OutputFormat", "QueryOptions", "TableOptions"]
 
-OutputFormat = Literal["table", "csv", "json", "parquet"]
-_FORMATS: tuple[OutputFormat, ...] = ("table", "csv", "json", "parquet")
+OutputFormat = Literal["table", "csv", "json", "parquet", "dynamodb"]
+_FORMATS: tuple[OutputFormat, ...] = ("table", "csv", "json", "parquet", "dynamodb")
 
 _QUERY = "The query, and what its tables have in common (before the first --table)"
 _TABLE = "The tables (each --table begins one; what follows it is its own)"
@@ -211,6 +211,16 @@ class QueryOptions(RunOptions):
             convert=convert.text,
         ),
     )
+    max_cost: float | None = field(
+        default=None,
+        metadata=flag(
+            _QUERY,
+            "US dollars; a query that may cost more on demand, or of which the cost is "
+            "not known, is refused before it reads",
+            metavar="D",
+            convert=convert.dollars,
+        ),
+    )
     broadcast_mb: int = field(
         default=64,
         metadata=flag(
@@ -244,7 +254,8 @@ class QueryOptions(RunOptions):
         default="table",
         metadata=flag(
             _RESULT,
-            "its form; table is for people, and the default",
+            "its form; table is for people, and the default; dynamodb writes each row "
+            "as an item, as INSERT INTO does",
             metavar="FORM",
             choices=_FORMATS,
         ),
@@ -253,9 +264,29 @@ class QueryOptions(RunOptions):
         default=None,
         metadata=flag(
             _RESULT,
-            "the file to write; standard output by default",
-            metavar="PATH",
+            "the file to write; standard output by default. The REGION/TABLE of --out "
+            "dynamodb",
+            metavar="WHERE",
             convert=convert.text,
+        ),
+    )
+    write_percent: Rate | None = field(
+        default=None,
+        metadata=flag(
+            _RESULT,
+            "of INSERT and --out dynamodb: percent of the target's write capacity; 50 "
+            "by default",
+            metavar="P",
+            convert=convert.percent,
+        ),
+    )
+    write_units: Rate | None = field(
+        default=None,
+        metadata=flag(
+            _RESULT,
+            "the same in write capacity units a second, or 'unlimited'",
+            metavar="U",
+            convert=convert.units,
         ),
     )
     targets: tuple[TableOptions, ...] = ()
@@ -266,9 +297,9 @@ class QueryOptions(RunOptions):
             raise UserError(
                 "say one query: beam-dynamodb query 'SELECT …', or --file PATH"
             )
-        if self.to is None and self.out == "parquet":
-            raise UserError("--out parquet needs --to: name the file to write")
-        _ = self.read, self.tables()
+        if self.to is None and self.out in ("parquet", "dynamodb"):
+            raise UserError(f"--out {self.out} needs --to: name where it is written")
+        _ = self.read, self.write, self.tables()
 
     @property
     def text(self) -> str:
@@ -285,6 +316,16 @@ class QueryOptions(RunOptions):
         """The rate of tables that have none of their own."""
         given = _rate(self.read_percent, self.read_units)
         return given or Rate.percent(_DEFAULT_PERCENT)
+
+    @property
+    def write(self) -> Rate:
+        """The rate to write rows at."""
+        if self.write_percent and self.write_units:
+            raise UserError(
+                f"--write-percent {self.write_percent} and --write-units "
+                f"{self.write_units} both give the rate; keep one"
+            )
+        return self.write_percent or self.write_units or Rate.percent(_DEFAULT_PERCENT)
 
     def tables(self) -> tuple[NamedTable, ...]:
         """Returns the tables that were declared.

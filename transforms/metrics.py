@@ -28,6 +28,7 @@ __all__ = [
     "READ_UNITS",
     "REJECTED",
     "RETRIED_BATCHES",
+    "ROWS_MADE",
     "SCANNED",
     "SCAN_FILTERED",
     "SEGMENTS_DONE",
@@ -159,6 +160,7 @@ BYTES_WRITTEN = Metric("bytes_written", "bytes", "Their size as stored")
 # --- Queries ---
 
 MISFITS = Metric("misfits", "items", "Values that their column cannot hold")
+ROWS_MADE = Metric("rows_made", "items", "Rows of a query that became items")
 KEPT_ASIDE = Metric("kept_aside", "items", "Items left out because of misfits")
 
 # --- Both directions ---
@@ -195,6 +197,7 @@ ALL_METRICS = (
     BYTES_WRITTEN,
     MISFITS,
     KEPT_ASIDE,
+    ROWS_MADE,
     THROTTLED_REQUESTS,
     THROTTLED_SECONDS,
 )

@@ -129,6 +129,19 @@ def test_a_count_and_a_limit_are_left_to_the_service(moto, birds, capsys):
     assert "ended after 2 rows" in capsys.readouterr().out
 
 
+def test_a_plan_says_what_a_query_costs_and_a_limit_refuses_it(moto, birds, capsys):
+    endpoint = moto.endpoint_url("eu-west-1")
+    sql = f'SELECT count(*) FROM "eu-west-1/{birds}"'
+    words = [sql, "--endpoint", endpoint]
+    assert run(["plan", "query", *words]) == 0
+    printed = capsys.readouterr().out
+    assert "cost: at most about $0.0000" in printed
+    assert "columns: none" in printed
+    assert run(["query", *words, "--max-cost", "1"]) == 0
+    assert run(["query", *words, "--max-cost", "0"]) == 2
+    assert "--max-cost is $0.0000" in capsys.readouterr().err
+
+
 BAD = {
     "unknown column": ("SELECT nam FROM birds", 'Candidate bindings: "name"'),
     "unknown column, of a sample": ("SELECT wings FROM birds", "a sample of 3 items"),

@@ -134,7 +134,7 @@ def estimate_units(read: TableRead) -> float:
     size = float(description.size_bytes)
     if read.limit is not None and description.item_count:
         size = min(size, size / description.item_count * read.limit)
-    units = math.ceil(size / _UNIT_BYTES)
+    units = max(1, math.ceil(size / _UNIT_BYTES))  # an empty table takes one too
     return units * (1.0 if read.found.named.consistent else 0.5)
 
 
