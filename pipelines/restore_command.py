@@ -15,9 +15,11 @@ from pipelines.launch import ExitCode, Run, check_runner, debugging, start_run
 from pipelines.options import RouteOptions
 from pipelines.progress import ProgressPrinter
 from pipelines.restore_options import RestoreOptions
+from pipelines.service_export import export_table
 from transforms.archive.errors import DamagedBackupError
 from transforms.archive.sources import Backup, find_backup, find_data_files
 from transforms.dynamodb.errors import JobStoppedError, UserError
+from transforms.dynamodb.tables import TableRef
 from transforms.planning.plan import PlannedRoute
 from transforms.planning.restores import (
     RestoreRequest,
@@ -42,6 +44,9 @@ Examples
       --to us-west-2/orders --write-percent 40
 
   beam-dynamodb restore --backup /backups/orders --create-table --to eu-west-1/orders2
+
+  beam-dynamodb restore --via-export eu-west-1/orders --export-to s3://my-exports \\
+      --to us-west-2/orders --write-percent 40
 """
 
 _TAIL = f"""\
@@ -74,6 +79,10 @@ def run(words: Sequence[str]) -> ExitCode:
 def _restore(options: RestoreOptions, beam_words: Sequence[str]) -> ExitCode:
     beam_options = check_runner(options, beam_words, RestoreOptions, RouteOptions)
     FileSystems.set_options(beam_options)
+    if options.via_export and options.dry_run:
+        print(f"{options.via_export} would be exported to {options.export_to}")
+        print("dry run: nothing was written")
+        return ExitCode.DONE
     request = _request(options)
     transport = options.transport_config
     for each in (request.base, *request.changes):
@@ -98,7 +107,10 @@ def _restore(options: RestoreOptions, beam_words: Sequence[str]) -> ExitCode:
 
 def _request(options: RestoreOptions) -> RestoreRequest:
     base: Backup | None = None
-    if options.backup is not None:
+    if options.via_export is not None and options.export_to is not None:
+        table = TableRef.parse(options.via_export, endpoint_url=options.endpoint)
+        base = export_table(table, options.export_to, options.transport_config)
+    elif options.backup is not None:
         find = find_data_files if options.no_manifest else find_backup
         base = find(options.backup)
     return RestoreRequest(

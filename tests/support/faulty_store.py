@@ -1,0 +1,110 @@
+"""An S3 that refuses: moto's behind a proxy which answers some requests itself."""
+
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+__all__ = ["FaultyStore", "faulty_store"]
+
+_ERROR = (
+    "<?xml version='1.0'?><Error><Code>{}</Code><Message>by the test</Message></Error>"
+)
+_KEPT_HEADERS = ("content-type", "etag", "last-modified", "content-range")
+
+
+class FaultyStore:
+    """Answers uploads (POST and PUT) with an error, so many times.
+
+    Attributes:
+        url: where it listens.
+        refusals: how many uploads are still refused; the others reach the store.
+        refused: how many were.
+    """
+
+    def __init__(self, status: int, code: str, refusals: int) -> None:
+        self.url = ""
+        self.status, self.code, self.refusals = status, code, refusals
+        self.refused = 0
+        self.lock = threading.Lock()
+
+    def refuses(self, method: str) -> bool:
+        with self.lock:
+            if method not in ("POST", "PUT") or not self.refusals:
+                return False
+            self.refusals -= 1
+            self.refused += 1
+            return True
+
+
+@contextmanager
+def faulty_store(
+    behind: str, status: int, code: str, refusals: int
+) -> Iterator[FaultyStore]:
+    """Runs the proxy in threads of this process.
+
+    Args:
+        behind: URL of the store that works.
+        status, code: what an upload is answered with.
+        refusals: how many are.
+    """
+    store = FaultyStore(status, code, refusals)
+    target = urlsplit(behind)
+    assert target.hostname is not None
+    host, port = target.hostname, target.port
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            if store.refuses(self.command):
+                self.reply(store.status, {}, _ERROR.format(store.code).encode())
+                return
+            upstream = http.client.HTTPConnection(host, port, timeout=30)
+            upstream.request(self.command, self.path, body, dict(self.headers))
+            reply = upstream.getresponse()
+            kept = {
+                name: value
+                for name, value in reply.getheaders()
+                if name.lower() in _KEPT_HEADERS
+            }
+            size = reply.getheader("Content-Length")
+            data = reply.read()
+            self.reply(reply.status, kept, data, size)
+            upstream.close()
+
+        def reply(
+            self,
+            status: int,
+            headers: dict[str, str],
+            data: bytes,
+            size: str | None = None,
+        ) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header(
+                "Content-Length", (size if not data else None) or str(len(data))
+            )
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = answer  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    store.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield store
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
