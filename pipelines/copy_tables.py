@@ -8,9 +8,11 @@ from apache_beam.options.value_provider import ValueProvider
 
 from pipelines.options import CopyOptions
 from pipelines.run_spec import FromRunSpec, RunSpec
+from transforms.account_check import CheckAccounts
 from transforms.planning.checks import splits_for
 from transforms.planning.plan import CopyPlan, CopyRequest
 from transforms.push_down import Demand, demand_of
+from transforms.run_context import RunContext
 from transforms.scan import ReadFromDynamoDB, ScanTable
 from transforms.scan_spec import ScanSpec
 from transforms.write import BranchItems
@@ -55,6 +57,11 @@ def planned_options(options: CopyOptions, plan: CopyPlan) -> CopyOptions:
         segments=plan.segments,
         targets=targets,
     )
+
+
+def run_of(spec: RunSpec) -> RunContext:
+    """Returns the run itself; for the workers."""
+    return spec.run
 
 
 def scan_of(spec: RunSpec) -> ScanSpec:
@@ -130,9 +137,14 @@ def build(
         run_spec: the text of the run's spec, on the workers.
     """
     labels = [route.name for route in options.routes()]
-    _ = (
+    copied = (
         pipeline
         | "Scan the source" >> ScanTable(FromRunSpec(run_spec, scan_of))
         | "Copy to all targets"
         >> BranchItems(FromRunSpec(run_spec, branches_of), labels, options.on_reject)
+    )
+    _ = (
+        [copied[label].written for label in labels]
+        | "Receipts of all targets" >> beam.Flatten()
+        | "Check the accounts" >> CheckAccounts(FromRunSpec(run_spec, run_of))
     )
