@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.backup_options import BackupOptions
 from pipelines.command_line import read_options
 from pipelines.options import CopyOptions
 from pipelines.query_options import QueryOptions, TableOptions
@@ -29,3 +30,11 @@ def test_the_query_that_is_an_example_binds_to_its_schemas():
     schemas = {one.name: one.schema for one in options.tables() if one.schema}
     columns = bind(parse_query(options.text).text, schemas)
     assert [column.name for column in columns] == ["country", "orders", "total"]
+
+
+def test_the_archive_that_is_an_example_is_read_as_it_stands():
+    path = ROOT / "examples" / "archive_old_items.yaml"
+    options, beam = read_options(["--job", str(path)], BackupOptions)
+    assert beam == []
+    assert options.deletes
+    assert str(options.partitions) == "month=substr(day, 1, 7)"
