@@ -68,12 +68,16 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time see __getattr__
     from transforms.items import Item as Item
     from transforms.items import ItemBatch as ItemBatch
     from transforms.items import Origin as Origin
+    from transforms.mapping import ItemMapping as ItemMapping
+    from transforms.mapping import parse_mapping as parse_mapping
+    from transforms.push_down import demand_of as demand_of
     from transforms.query.query_items import QueryItems as QueryItems
     from transforms.receipts import Receipt as Receipt
     from transforms.receipts import RejectedItem as RejectedItem
     from transforms.routes import Route as Route
     from transforms.run_context import RunContext as RunContext
     from transforms.scan import ReadFromDynamoDB as ReadFromDynamoDB
+    from transforms.selection import Selection as Selection
     from transforms.throttle.rate import Rate as Rate
     from transforms.throttle.rate import RateError as RateError
     from transforms.write import FilterAndMapItems as FilterAndMapItems
@@ -90,6 +94,7 @@ __all__ = [
     "FilterAndMapItems",
     "Item",
     "ItemBatch",
+    "ItemMapping",
     "ItemRejectedError",
     "JobStoppedError",
     "KeyAttribute",
@@ -103,6 +108,7 @@ __all__ = [
     "RejectedItem",
     "Route",
     "RunContext",
+    "Selection",
     "TableRef",
     "TransportConfig",
     "UserError",
@@ -111,7 +117,9 @@ __all__ = [
     "WriteResult",
     "WriteToDynamoDB",
     "WriteToRegions",
+    "demand_of",
     "parse_condition",
+    "parse_mapping",
 ]
 
 # This file runs before any module of the package does, those without Beam included,
@@ -129,11 +137,14 @@ _MODULES = {
     "transforms.dynamodb.tables": ("KeyAttribute", "KeySchema", "TableRef"),
     "transforms.dynamodb.transport": ("TransportConfig",),
     "transforms.items": ("Item", "ItemBatch", "Origin"),
+    "transforms.mapping": ("ItemMapping", "parse_mapping"),
+    "transforms.push_down": ("demand_of",),
     "transforms.query.query_items": ("QueryItems",),
     "transforms.receipts": ("Receipt", "RejectedItem"),
     "transforms.routes": ("Route",),
     "transforms.run_context": ("RunContext",),
     "transforms.scan": ("ReadFromDynamoDB",),
+    "transforms.selection": ("Selection",),
     "transforms.throttle.rate": ("Rate", "RateError"),
     "transforms.write": (
         "FilterAndMapItems",
