@@ -8,6 +8,9 @@ import pytest
 
 from pipelines.commands import run
 from tests.support.engines import make_table, unique_name
+from transforms.dynamodb.tables import TableRef
+from transforms.dynamodb.transport import TransportConfig
+from transforms.planning.creation import parse_clone, plan_creation
 
 pytestmark = [pytest.mark.emulator, pytest.mark.usefixtures("engine_credentials")]
 
@@ -245,3 +248,36 @@ def test_capacity_is_put_back_by_hand_after_a_crash(
 def test_restoring_takes_one_run(words, capsys):
     assert run(["restore-capacity", *words]) == 2
     assert "name one run" in capsys.readouterr().err
+
+
+def test_a_created_table_is_asked_to_be_warm(moto, source):
+    endpoint = moto.endpoint_url(REGION)
+    creation = plan_creation(
+        TableRef(source, REGION, endpoint),
+        TableRef("target", WEST, endpoint),
+        parse_clone("class,tags"),
+        TransportConfig(),
+        warm_write=20_000,
+    )
+    assert creation.request["WarmThroughput"] == {
+        "ReadUnitsPerSecond": 20_000,
+        "WriteUnitsPerSecond": 20_000,
+    }
+    assert creation.request["Tags"] == [{"Key": "team", "Value": "birds"}]
+    assert "StreamSpecification" not in creation.request
+    assert creation.as_if().keys.names == ("id",)
+
+
+@pytest.mark.dynoxide
+def test_what_cannot_be_seen_is_named_and_left_out(dynoxide, folder, capsys):
+    name, made = unique_name(), unique_name()
+    make_table(dynoxide, REGION, name, "id", "n:N", read_units=5, write_units=6)
+    words = ["copy", "--source", f"{REGION}/{name}"]
+    words += ["--source-endpoint", dynoxide.endpoint_url(REGION)]
+    words += ["--to", f"{WEST}/{made}", "--create-target"]
+    words += ["--endpoint", dynoxide.endpoint_url(WEST)]
+    assert run(words) == 0
+    assert "cannot be seen, not cloned: pitr" in capsys.readouterr().out
+    table = dynoxide.dynamodb(WEST).describe_table(TableName=made)["Table"]
+    assert table["ProvisionedThroughput"]["WriteCapacityUnits"] == 6
+    assert len(table["KeySchema"]) == 2
