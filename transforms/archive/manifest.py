@@ -31,6 +31,8 @@ DATA = "data"
 TEMPORARY = "_temporary"
 STARTED = "_started"
 _MD5 = ".md5"
+# The service writes the first, and its documentation speaks of the second.
+_CHECKSUMS = (_MD5, ".checksum")
 
 
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,12 +126,13 @@ def read_with_md5(directory: str, name: str) -> bytes:
     """
     path = join(directory, name)
     data = read_bytes(path)
-    digest = join(directory, name.removesuffix(".json") + _MD5)
-    if exists(digest) and read_bytes(digest).decode().strip() != md5_base64(data):
-        raise DamagedBackupError(
-            f"{path} is not what {digest} says: it was altered or cut off; restore it "
-            "from another copy of the backup"
-        )
+    for suffix in _CHECKSUMS:
+        digest = join(directory, name.removesuffix(".json") + suffix)
+        if exists(digest) and read_bytes(digest).decode().strip() != md5_base64(data):
+            raise DamagedBackupError(
+                f"{path} is not what {digest} says: it was altered or cut off; restore "
+                "it from another copy of the backup"
+            )
     return data
 
 

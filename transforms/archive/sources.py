@@ -7,7 +7,7 @@ that each file is there, that there is no other, and sizes where they are known.
 """
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -179,8 +179,7 @@ def _service_export(path: str, names: Mapping[str, int]) -> Backup:
     export = read_export(path)
     if export.format == "ION":
         check_ion_installed()
-    for data_path, _ in export.files:
-        _check_there(data_path)
+    _check_there([data_path for data_path, _ in export.files])
     if export.kind == "full":
         listed = {posixpath.relpath(each, path): 0 for each, _ in export.files}
         _check_names(path, listed, names, "manifest-files.json")
@@ -199,9 +198,13 @@ def _service_export(path: str, names: Mapping[str, int]) -> Backup:
     return Backup(path, what, export.kind, parts, export.items, None, export.moments)
 
 
-def _check_there(path: str) -> None:
-    if path not in list_files(posixpath.dirname(path)):
-        raise DamagedBackupError(f"{path} is in the manifest but not there")
+def _check_there(paths: Sequence[str]) -> None:
+    """Lists each directory once: incremental exports share one with many others."""
+    directories = {posixpath.dirname(path) for path in paths}
+    there = {path for directory in directories for path in list_files(directory)}
+    for path in paths:
+        if path not in there:
+            raise DamagedBackupError(f"{path} is in the manifest but not there")
 
 
 def _check_names(
