@@ -16,6 +16,7 @@ import pytest
 
 from pipelines.demo.engines import Engine
 from tests.support.engines import make_table, unique_name
+from tests.support.memory_store import MemoryStore
 from transforms.dynamodb.client import DynamoDBClient
 from transforms.dynamodb.errors import ConnectionLostError, UserError
 from transforms.dynamodb.event_loop import worker_loop
@@ -38,18 +39,31 @@ REGION = "eu-west-1"
 pytestmark = pytest.mark.usefixtures("engine_credentials")
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("moto", marks=pytest.mark.emulator),
-        pytest.param("dynoxide", marks=pytest.mark.dynoxide),
-    ]
-)
+SHARED = [
+    "sqlite",
+    pytest.param("moto", marks=pytest.mark.emulator),
+    pytest.param("dynoxide", marks=pytest.mark.dynoxide),
+]
+
+
+@pytest.fixture(params=["memory", *SHARED])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> LedgerStore:
-    """An empty ledger, once a store."""
+    """An empty ledger, once a store; that of simulations is one of them."""
+    return open_one(request, tmp_path)
+
+
+@pytest.fixture(params=SHARED)
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> LedgerStore:
+    """An empty ledger that threads and processes share."""
+    return open_one(request, tmp_path)
+
+
+def open_one(request: pytest.FixtureRequest, directory: Path) -> LedgerStore:
     opened: LedgerStore
-    if request.param == "sqlite":
-        opened = SQLiteStore(tmp_path / "ledger.sqlite")
+    if request.param == "memory":
+        opened = MemoryStore()
+    elif request.param == "sqlite":
+        opened = SQLiteStore(directory / "ledger.sqlite")
     else:
         engine: Engine = request.getfixturevalue(request.param)
         url = engine.endpoint_url(REGION)
@@ -149,21 +163,21 @@ def test_a_commit_of_nothing_or_of_one_row_twice_is_refused(store):
         store.commit([Put(a_row("w1")), Check("leases", "w1", 1)])
 
 
-def test_of_threads_that_commit_over_one_version_one_succeeds(store):
-    store.put_many([a_row("counter", 1)])
+def test_of_threads_that_commit_over_one_version_one_succeeds(shared):
+    shared.put_many([a_row("counter", 1)])
     barrier = threading.Barrier(6)
 
     def commit(number: int) -> bool:
         barrier.wait(20)
         row = a_row("counter", 2, b"%d" % number)
-        committed: bool = store.commit([Put(row, 1), Put(a_row(f"w{number}"))])
+        committed: bool = shared.commit([Put(row, 1), Put(a_row(f"w{number}"))])
         return committed
 
     with ThreadPoolExecutor(6) as pool:
         results = list(pool.map(commit, range(6)))
     assert sum(results) == 1
     winner = results.index(True)
-    assert [row.sort for row in store.rows("leases", "w")] == [f"w{winner}"]
+    assert [row.sort for row in shared.rows("leases", "w")] == [f"w{winner}"]
 
 
 def count_up(store: LedgerStore, times: int) -> None:
@@ -177,36 +191,36 @@ def count_up(store: LedgerStore, times: int) -> None:
                 break
 
 
-def test_processes_that_were_sent_the_store_lose_no_update(store):
+def test_processes_that_were_sent_the_store_lose_no_update(shared):
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=count_up, args=(store, 10)) for _ in range(3)]
+    workers = [context.Process(target=count_up, args=(shared, 10)) for _ in range(3)]
     for worker in workers:
         worker.start()
-    count_up(store, 10)
+    count_up(shared, 10)
     for worker in workers:
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
-    assert store.get("counters", "c") == Row("counters", "c", 40, b"40")
+    assert shared.get("counters", "c") == Row("counters", "c", 40, b"40")
 
 
-def test_a_forked_child_writes_beside_its_parent(store):
-    store.put_many([a_row("before")])
+def test_a_forked_child_writes_beside_its_parent(shared):
+    shared.put_many([a_row("before")])
     child = os.fork()
     if child == 0:
         try:
-            store.put_many([a_row("child")])
+            shared.put_many([a_row("child")])
         finally:
             os._exit(0)
-    store.put_many([a_row("parent")])
+    shared.put_many([a_row("parent")])
     assert os.waitpid(child, 0)[1] == 0
-    sorts = [row.sort for row in store.rows("leases")]
+    sorts = [row.sort for row in shared.rows("leases")]
     assert sorts == ["before", "child", "parent"]
 
 
-def test_prepare_can_be_called_again_and_keeps_the_rows(store):
-    store.put_many([a_row("w1")])
-    pickle.loads(pickle.dumps(store)).prepare()
-    assert store.get("leases", "w1") == a_row("w1")
+def test_prepare_can_be_called_again_and_keeps_the_rows(shared):
+    shared.put_many([a_row("w1")])
+    pickle.loads(pickle.dumps(shared)).prepare()
+    assert shared.get("leases", "w1") == a_row("w1")
 
 
 def test_a_ledgers_text_reads_back(tmp_path):

@@ -17,7 +17,7 @@ from transforms.dynamodb.event_loop import LoopThread
 from transforms.dynamodb.operations import ScanPage, ScanRequest
 from transforms.segment_reader import ReadPage, SegmentReader
 from transforms.throttle.clock import HeldClock
-from transforms.throttle.limiter import UnlimitedLimiter
+from transforms.throttle.limiter import Consumed, UnlimitedLimiter
 
 TEMPLATE = ScanRequest(table="birds", segment=0, total_segments=100)
 
@@ -72,7 +72,7 @@ class PaperLimiter(UnlimitedLimiter):
 
     def __init__(self, budget: int = 1_000) -> None:
         self.acquired: list[float] = []
-        self.settled: list[tuple[float, float]] = []
+        self.settled: list[tuple[float, Consumed]] = []
         self.throttled = 0
         self._budget = asyncio.Semaphore(budget)
 
@@ -80,7 +80,7 @@ class PaperLimiter(UnlimitedLimiter):
         self.acquired.append(units)
         await self._budget.acquire()
 
-    def settle(self, reserved: float, consumed: float) -> None:
+    def settle(self, reserved: float, consumed: Consumed) -> None:
         self.settled.append((reserved, consumed))
 
     def report_throttled(self) -> None:

@@ -314,9 +314,84 @@ def test_a_new_promise_holds_from_the_moment_it_is_made():
         times: list[float] = []
         await bucket.acquire(10)
         await sent_at(bucket, clock, 10, times)
-        bucket.set_rate(100)
+        bucket.grant(100)
         await sent_at(bucket, clock, 10, times)
         assert times == pytest.approx([1, 1.1], abs=0.01)
+
+    run(scenario())
+
+
+def test_a_bucket_on_a_lease_lets_nothing_through_before_its_first_grant():
+    async def scenario() -> None:
+        clock = HeldClock(auto_advance=True)
+        bucket = TokenBucket.without_lease(clock)
+        times: list[float] = []
+        waiting = asyncio.create_task(sent_at(bucket, clock, 10, times))
+        await clock.sleep(60)
+        assert not times
+        assert bucket.waiting == 1
+        bucket.grant(10, until=100)
+        await waiting
+        assert times == pytest.approx([61], abs=0.3)  # empty at first: one second
+
+    run(scenario())
+
+
+def test_nothing_comes_in_and_nothing_goes_out_after_a_leases_end():
+    async def scenario() -> None:
+        clock = HeldClock(auto_advance=True)
+        bucket = TokenBucket.without_lease(clock)
+        bucket.grant(10, until=5)
+        await clock.sleep(20)  # ten units came in before its end
+        waiting = asyncio.create_task(bucket.acquire(1))
+        await clock.sleep(20)
+        assert not waiting.done()
+        bucket.grant(10, until=45)
+        await waiting
+        times: list[float] = []
+        for _ in range(2):
+            await sent_at(bucket, clock, 9, times)
+        assert times == pytest.approx([40, 40.9], abs=0.3)
+
+    run(scenario())
+
+
+def test_a_smaller_grant_takes_back_what_was_saved():
+    async def scenario() -> None:
+        clock = HeldClock(auto_advance=True)
+        bucket = TokenBucket.without_lease(clock)
+        bucket.grant(100)
+        await clock.sleep(10)
+        bucket.grant(10)
+        times: list[float] = []
+        await sent_at(bucket, clock, 20, times)
+        await sent_at(bucket, clock, 10, times)
+        assert times == pytest.approx([10, 12], abs=0.01)
+
+    run(scenario())
+
+
+def test_a_bucket_that_failed_raises_its_error_to_all_who_wait():
+    async def scenario() -> None:
+        clock = HeldClock(auto_advance=True)
+        bucket = TokenBucket.without_lease(clock)
+        waiting = asyncio.gather(
+            bucket.acquire(1), bucket.acquire(1), return_exceptions=True
+        )
+        await clock.sleep(1)
+        bucket.fail(TimeoutError("the ledger is gone"))
+        assert [str(error) for error in await waiting] == ["the ledger is gone"] * 2
+
+    run(scenario())
+
+
+def test_what_was_spent_is_reservations_until_they_are_settled():
+    async def scenario() -> None:
+        bucket = TokenBucket(100, 100, HeldClock(auto_advance=True))
+        await bucket.acquire(30)
+        assert bucket.spent_units == 30
+        bucket.settle(30, 12)
+        assert bucket.spent_units == 12
 
     run(scenario())
 
@@ -339,8 +414,12 @@ def test_a_bucket_without_a_real_rate_or_burst_is_refused(value):
         TokenBucket(value, 1, clock)
     with pytest.raises(RateError, match="burst_units"):
         TokenBucket(1, value, clock)
-    with pytest.raises(RateError, match="rate_per_second"):
-        TokenBucket(1, 1, clock).set_rate(value)
+
+
+@pytest.mark.parametrize("value", [-1, math.nan, math.inf])
+def test_a_grant_that_is_no_rate_is_refused(value):
+    with pytest.raises(RateError, match="granted rate"):
+        TokenBucket(1, 1, HeldClock()).grant(value)
 
 
 @pytest.mark.parametrize("value", [-1, math.nan, math.inf])

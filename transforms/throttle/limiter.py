@@ -1,8 +1,31 @@
 """What a scan or a writer asks before it spends a table's capacity."""
 
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-__all__ = ["Limiter", "UnlimitedLimiter"]
+__all__ = ["Charge", "Consumed", "Limiter", "UnlimitedLimiter", "units_of"]
+
+
+class Charge(Protocol):
+    """What the service charged, by whose capacity: `ConsumedCapacity` is one."""
+
+    @property
+    def units(self) -> float:
+        """All of it."""
+        ...
+
+    @property
+    def index_units(self) -> tuple[tuple[str, float], ...]:
+        """(index name, its part of `units`)."""
+        ...
+
+
+Consumed: TypeAlias = float | Charge
+"""What a request cost: a figure, or the service's report with its indexes."""
+
+
+def units_of(consumed: Consumed) -> float:
+    """Returns all units of a cost."""
+    return consumed if isinstance(consumed, int | float) else consumed.units
 
 
 class Limiter(Protocol):
@@ -10,7 +33,8 @@ class Limiter(Protocol):
 
     Every method belongs to one event loop: call them from its thread only.
     The cycle of a request is `acquire(estimate)`, send, then
-    `settle(estimate, consumed)`, with `consumed` 0 if the request failed.
+    `settle(estimate, consumed)`, with `consumed` 0 if the request was refused, and
+    the estimate if nobody knows what became of it.
     """
 
     @property
@@ -22,7 +46,7 @@ class Limiter(Protocol):
         """Waits until `units` may be spent, and takes them."""
         ...
 
-    def settle(self, reserved: float, consumed: float) -> None:
+    def settle(self, reserved: float, consumed: Consumed) -> None:
         """Replaces a reservation by what the service charged; excess is debt."""
         ...
 
@@ -42,7 +66,7 @@ class UnlimitedLimiter(Limiter):
     async def acquire(self, units: float) -> None:
         """Returns at once."""
 
-    def settle(self, reserved: float, consumed: float) -> None:
+    def settle(self, reserved: float, consumed: Consumed) -> None:
         """Keeps no account."""
 
     def report_throttled(self) -> None:

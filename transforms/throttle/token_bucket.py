@@ -22,7 +22,7 @@ import asyncio
 import math
 
 from transforms.throttle.clock import Clock
-from transforms.throttle.limiter import Limiter
+from transforms.throttle.limiter import Consumed, Limiter, units_of
 from transforms.throttle.rate import RateError
 
 __all__ = ["TokenBucket"]
@@ -35,6 +35,7 @@ _RECOVERY_SECONDS = 30.0  # from standstill to the promised rate
 _MAX_NAP_SECONDS = 0.25
 # Event loops wake on about this grain; it also ends the chase of float residues.
 _MIN_NAP_SECONDS = 0.001
+_LEAST_BURST_UNITS = 1.0
 
 
 class TokenBucket(Limiter):
@@ -48,8 +49,11 @@ class TokenBucket(Limiter):
     second; it recovers by 1/30 of the promise per second. The promise itself is
     never exceeded.
 
+    A bucket may be held on a lease: `grant` says the rate and until when. Nothing
+    comes in after that moment, and nothing is let through, until the next grant.
+
     Not thread safe: belongs to one event loop, and `settle`, `report_throttled`
-    and `set_rate` too are called from that loop's thread only.
+    and `grant` too are called from that loop's thread only.
     """
 
     def __init__(
@@ -70,16 +74,47 @@ class TokenBucket(Limiter):
         self._burst = _positive("burst_units", burst_units)
         self._clock = clock
         self._balance = self._burst
+        self._until = math.inf
         self._pace = 1.0
         self._refilled_at = clock.monotonic()
         self._cut_at = -math.inf
         self._waited_seconds = 0.0
+        self._spent_units = 0.0
+        self._waiting = 0
+        self._failure: Exception | None = None
         self._queue = asyncio.Lock()  # first in, first out
+
+    @classmethod
+    def without_lease(cls, clock: Clock) -> "TokenBucket":
+        """Makes an empty bucket that lets nothing through before its first `grant`.
+
+        Its burst is a second of the rate, and at least one unit.
+        """
+        bucket = cls(1.0, 1.0, clock)
+        bucket._rate = bucket._balance = 0.0
+        bucket._until = clock.monotonic()
+        return bucket
 
     @property
     def waited_seconds(self) -> float:
         """Seconds spent in `acquire`, summed over callers: may exceed wall time."""
         return self._waited_seconds
+
+    @property
+    def spent_units(self) -> float:
+        """Units taken so far: settled ones as charged, others as reserved."""
+        return self._spent_units
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait in `acquire` now."""
+        return self._waiting
+
+    @property
+    def is_throttled(self) -> bool:
+        """Whether the pace is below the promise, because the service refused."""
+        self._refill()
+        return self._pace < 1.0
 
     @property
     def rate_per_second(self) -> float:
@@ -94,25 +129,31 @@ class TokenBucket(Limiter):
 
         Raises:
             ValueError: `units` is negative or not finite.
+            Exception: what `fail` was given.
         """
-        needed = min(_amount("units", units), self._burst)
+        _amount("units", units)
         asked_at = self._clock.monotonic()
+        self._waiting += 1
         try:
             async with self._queue:
-                while (missing := needed - self._refill()) > 0:
-                    await self._clock.sleep(self._nap_seconds(missing))
+                while (nap := self._nap_seconds(units)) > 0:
+                    await self._clock.sleep(nap)
                 self._balance -= units
+                self._spent_units += units
         finally:
+            self._waiting -= 1
             self._waited_seconds += self._clock.monotonic() - asked_at
 
-    def settle(self, reserved: float, consumed: float) -> None:
+    def settle(self, reserved: float, consumed: Consumed) -> None:
         """Gives back `reserved` and takes `consumed`; the balance may go below 0.
 
         Raises:
             ValueError: an amount is negative or not finite.
         """
-        given_back = _amount("reserved", reserved) - _amount("consumed", consumed)
+        charged = _amount("consumed", units_of(consumed))
+        given_back = _amount("reserved", reserved) - charged
         self._balance = min(self._burst, self._refill() + given_back)
+        self._spent_units -= given_back
 
     def report_throttled(self) -> None:
         """Cuts the pace to 70 %, unless it was cut within the last half second."""
@@ -121,26 +162,47 @@ class TokenBucket(Limiter):
             self._pace *= _CUT
             self._cut_at = self._refilled_at
 
-    def set_rate(self, rate_per_second: float) -> None:
-        """Changes the promise from now on; balance, burst and pace stay.
+    def grant(self, rate_per_second: float, until: float = math.inf) -> None:
+        """Changes the promise and its end; the burst becomes a second of it.
+
+        Args:
+            rate_per_second: 0 or more; with 0 nothing is let through.
+            until: on this bucket's monotonic clock.
 
         Raises:
-            RateError: not a finite number above 0.
+            RateError: the rate is negative or not finite.
         """
-        checked = _positive("rate_per_second", rate_per_second)
-        self._refill()  # the time until now is paid at the old rate
-        self._rate = checked
+        if not 0 <= rate_per_second < math.inf:
+            raise RateError(
+                f"a granted rate must be finite and not negative, got {rate_per_second}"
+            )
+        self._refill()
+        self._rate, self._until = rate_per_second, until
+        self._burst = max(rate_per_second, _LEAST_BURST_UNITS)
+        self._balance = min(self._balance, self._burst)
+
+    def fail(self, error: Exception) -> None:
+        """Lets nothing through any more: `acquire` raises `error`."""
+        self._failure = error
 
     def _refill(self) -> float:
         """Adds what has come in since the last look; returns the balance."""
         now = self._clock.monotonic()
-        elapsed = now - self._refilled_at
+        elapsed = max(0.0, min(now, self._until) - self._refilled_at)
         self._pace, promise_seconds = _recover(self._pace, elapsed)
         self._balance = min(self._burst, self._balance + self._rate * promise_seconds)
         self._refilled_at = now
         return self._balance
 
-    def _nap_seconds(self, missing: float) -> float:
+    def _nap_seconds(self, units: float) -> float:
+        """How long to wait before looking again; 0 if the request may go."""
+        if self._failure is not None:
+            raise self._failure
+        missing = min(units, self._burst) - self._refill()
+        if self._rate == 0 or self._refilled_at >= self._until:
+            return _MAX_NAP_SECONDS
+        if missing <= 0:
+            return 0.0
         needed = missing / (self._rate * self._pace)
         return min(max(needed, _MIN_NAP_SECONDS), _MAX_NAP_SECONDS)
 

@@ -1,0 +1,54 @@
+"""A limiter whose rate is a lease: it begins with the first request that asks."""
+
+import asyncio
+from collections.abc import Callable
+
+from transforms.ledger.leases import LeaseHolder
+from transforms.throttle.limiter import Consumed, Limiter
+from transforms.throttle.token_bucket import TokenBucket
+
+__all__ = ["LeasedLimiter"]
+
+
+class LeasedLimiter(Limiter):
+    """A bucket, and the task that keeps its lease while somebody uses it.
+
+    Every method belongs to one event loop, as those of any limiter.
+    """
+
+    def __init__(
+        self, bucket: TokenBucket, make_holder: Callable[[TokenBucket], LeaseHolder]
+    ) -> None:
+        """Asks for nothing yet.
+
+        Args:
+            bucket: made by `TokenBucket.without_lease`.
+            make_holder: makes the one that keeps the bucket's lease.
+        """
+        self._bucket = bucket
+        self._holder = make_holder(bucket)
+        self._keeping: asyncio.Task[None] | None = None
+
+    @property
+    def waited_seconds(self) -> float:
+        """Time spent in `acquire`, summed over callers."""
+        return self._bucket.waited_seconds
+
+    async def acquire(self, units: float) -> None:
+        """Waits until `units` may be spent under a lease that is still good.
+
+        Raises:
+            LedgerError: the ledger cannot be used.
+            LedgerUnreachableError: it did not answer until the deadline.
+        """
+        if self._keeping is None or self._keeping.done():
+            self._keeping = asyncio.create_task(self._holder.run())
+        await self._bucket.acquire(units)
+
+    def settle(self, reserved: float, consumed: Consumed) -> None:
+        """Replaces a reservation by what the service charged."""
+        self._bucket.settle(reserved, consumed)
+
+    def report_throttled(self) -> None:
+        """Goes slower for a while."""
+        self._bucket.report_throttled()
