@@ -10,6 +10,7 @@ from transforms.reject_limit import RejectLimit
 from transforms.selection import parse_sample
 from transforms.throttle.rate import Rate
 from transforms.typed_columns import TYPES
+from transforms.throttle.schedule import Schedule
 
 __all__ = [
     "Columns",
@@ -20,6 +21,7 @@ __all__ = [
     "percent",
     "reject_limit",
     "sample",
+    "schedule",
     "switch",
     "text",
     "typed_columns",
@@ -157,6 +159,11 @@ def sample(said: Any) -> str:
     """Reads a part of the items, ``1%``; stays text, which is exact."""
     parse_sample(str(said))
     return str(said)
+
+
+def schedule(said: Any) -> str:
+    """Reads a timetable of rates; stays text, which is how it travels."""
+    return str(Schedule.parse(str(said)))
 
 
 def units(said: Any) -> Rate:

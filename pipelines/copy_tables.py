@@ -45,15 +45,11 @@ def planned_options(options: CopyOptions, plan: CopyPlan) -> CopyOptions:
         replace(
             target,
             name=planned.route.name,
-            write_percent=None,
-            write_units=planned.write.rate,
         )
         for target, planned in zip(options.targets, plan.routes, strict=True)
     )
     return replace(
         options,
-        read_percent=None,
-        read_units=plan.read.rate,
         segments=plan.segments,
         targets=targets,
     )

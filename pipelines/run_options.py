@@ -59,6 +59,26 @@ class RunOptions:
             convert=convert.text,
         ),
     )
+    pause_file: str | None = field(
+        default=None,
+        metadata=flag(
+            RUN_GROUP,
+            "wait while this file exists, on each worker's host (on a cluster: "
+            "beam-dynamodb rate RUN --set 0)",
+            metavar="FILE",
+            convert=convert.text,
+        ),
+    )
+    rate_schedule: str | None = field(
+        default=None,
+        metadata=flag(
+            RUN_GROUP,
+            "rates by the time of day, for every table, such as '08:00-20:00=10%, "
+            "20:00-08:00=80%; Europe/Berlin'; other times keep the table's own rate",
+            metavar="TIMES",
+            convert=convert.schedule,
+        ),
+    )
     transport: Literal["auto", "wire", "botocore"] = field(
         default="auto",
         metadata=flag(

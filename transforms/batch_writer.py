@@ -12,7 +12,12 @@ No Beam here: `transforms.write` feeds it from DoFns. Queue and lanes are those 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from transforms.batch_requests import body_maker, payload_of, split_items
+from transforms.batch_requests import (
+    MAX_ITEMS_PER_REQUEST,
+    body_maker,
+    payload_of,
+    split_items,
+)
 from transforms.dynamodb.errors import (
     DuplicateKeysError,
     ItemRejectedError,
@@ -120,6 +125,10 @@ class BatchWriter(LaneWriter):
         delays: Iterator[float] | None = None
         last_progress = self._patience_spent(request)
         items = request.items
+        if len(items) > (most := self._affordable_items()):
+            for start in range(0, len(items), most):
+                await self._write_part(request, items[start : start + most])
+            return
         while True:
             request.attempts += 1
             try:
@@ -147,26 +156,16 @@ class BatchWriter(LaneWriter):
 
     async def _send(self, request: Request, items: Sequence[Wire]) -> BatchWriteResult:
         """Sends one request when the limiter lets it go, and settles its cost."""
-        estimate = len(items) * self._units_per_item
-        await self._wait_for_rate(request, estimate)
-        # A request that is cancelled may have been charged, so it counts as charged.
-        consumed = estimate
-        try:
-            started = self._clock.monotonic()
-            body = await self._client.call(
-                "BatchWriteItem",
-                self._request_body(items),
-                on_throttle=self._limiter.report_throttled,
-            )
-            elapsed = self._clock.monotonic() - started
-            result = parse_batch_write(body)
-            consumed = result.consumed.units
-        except Exception:
-            consumed = 0.0
-            raise
-        finally:
-            self._limiter.settle(estimate, consumed)
-        self._learn(request, elapsed, consumed, len(items) - len(result.unprocessed))
+        spending = await self._spend(request, len(items) * self._units_per_item)
+        started = self._clock.monotonic()
+        body = await spending.call(
+            self._client, "BatchWriteItem", self._request_body(items)
+        )
+        elapsed = self._clock.monotonic() - started
+        result = parse_batch_write(body)
+        spending.settle(result.consumed)
+        done = len(items) - len(result.unprocessed)
+        self._learn(request, elapsed, result.consumed, done)
         return result
 
     async def _settle_refusal(
@@ -205,6 +204,11 @@ class BatchWriter(LaneWriter):
                 refused = Refused(bytes(item), reason, request.attempts)
                 request.outcome.refused.append(refused)
         return sound
+
+    def _affordable_items(self) -> int:
+        """How many items cost what may be spent at once, by what items cost of late."""
+        affordable = self._limiter.burst_units / self._units_per_item
+        return max(1, int(min(affordable, MAX_ITEMS_PER_REQUEST)))
 
     async def _write_part(self, request: Request, items: Sequence[Wire]) -> None:
         if items:

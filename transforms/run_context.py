@@ -21,6 +21,9 @@ class RunContext:
             ledger has receipts for is not read again.
         accounted: the routes whose receipts together settle a page; with none, no
             receipts are written, and the run cannot be resumed.
+        pause_file: while this file exists the workers of its host spend nothing.
+        rate_schedule: a timetable of rates, see `transforms.throttle.schedule`; it
+            holds for every table of the run.
     """
 
     run_id: str
@@ -28,6 +31,8 @@ class RunContext:
     workers: int = 1
     epoch: int = 1
     accounted: tuple[str, ...] = ()
+    pause_file: str | None = None
+    rate_schedule: str | None = None
 
     def __post_init__(self) -> None:
         """Refuses a run that nobody works on."""

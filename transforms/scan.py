@@ -350,9 +350,9 @@ def _open_reader(scan: PlannedScan) -> SegmentReader:
         "read",
         spec.read,
         scan.capacity_units,
-        spec.run.workers,
         index=scan.budget_index,
-        run_id=spec.run.run_id,
+        run=spec.run,
+        transport=spec.transport,
     )
     client = client_for(spec.table, spec.transport)
     request: Any = scan.request()  # a KeyRequest goes where a ScanRequest does
@@ -363,7 +363,6 @@ def _open_reader(scan: PlannedScan) -> SegmentReader:
         worker=worker_loop(),
         clock=SystemClock(),
         pages_in_flight=_PAGES_PER_SEGMENT * spec.segments_in_flight,
-        max_page_units=scan.read_units_per_second,
     )
 
 

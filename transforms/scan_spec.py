@@ -147,12 +147,6 @@ class PlannedScan:
             filter=spec.filter or self.pushed.filter,
         )
 
-    @property
-    def read_units_per_second(self) -> float:
-        """The part of the rate that is one worker's."""
-        rate = self.spec.read.units_per_second(self.capacity_units)
-        return rate / self.spec.run.workers
-
 
 def plan_scan(
     spec: ScanSpec, table: TableDescription, time_to_live: str | None = None

@@ -14,14 +14,17 @@ which a page holds from its request until it is taken. No Beam here.
 """
 
 import asyncio
+import math
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from transforms.dynamodb.client import Meter
 from transforms.dynamodb.event_loop import LoopThread
 from transforms.dynamodb.operations import ScanPage, ScanRequest
+from transforms.spending import Spending
 from transforms.throttle.clock import Clock
 from transforms.throttle.limiter import Limiter
 
@@ -38,7 +41,7 @@ class ScanClient(Protocol):
     """The part of `DynamoDBClient` that reads pages."""
 
     async def scan_page(
-        self, request: ScanRequest, *, on_throttle: Callable[[], None] | None = None
+        self, request: ScanRequest, *, meter: Meter | None = None
     ) -> ScanPage:
         """Reads one page; retries what can be, raises what cannot."""
         ...
@@ -92,16 +95,21 @@ class PageSizer:
     ) -> None:
         factor = 2.0 if consistent else 1.0
         self._page_limit = page_limit
-        self._max_units = max(1.0, max_units)
-        self._is_bounded = self._max_units < _PAGE_UNITS * factor
+        self._full_page_units = _PAGE_UNITS * factor
         # Until a page has shown better, items are as large as they can be.
         self._item_units = _ITEM_UNITS * factor
-        self._page_units = min(_PAGE_UNITS * factor, self._max_units)
+        self._page_units = self._full_page_units
+        self.bound(max_units)
+
+    def bound(self, max_units: float) -> None:
+        """Says anew what a page may cost: a worker's share of a rate changes."""
+        self._max_units = max(1.0, max_units)
+        self._is_bounded = self._max_units < self._full_page_units
 
     @property
     def estimate(self) -> float:
-        """What the next page will cost: as much as the last one."""
-        return self._page_units
+        """What the next page will cost: as much as the last one, if it may."""
+        return min(self._page_units, max(self._max_units, self._item_units))
 
     @property
     def limit(self) -> int | None:
@@ -116,7 +124,7 @@ class PageSizer:
         units = page.consumed.units
         if page.scanned_count and units:
             self._item_units = units / page.scanned_count
-            self._page_units = min(units, self._max_units)
+            self._page_units = units
 
 
 class SegmentReader:
@@ -130,7 +138,6 @@ class SegmentReader:
         clock: times the waiting for the limiter.
         pages_in_flight: pages that may be outstanding or not yet taken, 1 or more;
             at 1 MB each this bounds the reader's memory.
-        max_page_units: what one page may cost, in read units.
     """
 
     def __init__(
@@ -142,7 +149,6 @@ class SegmentReader:
         worker: LoopThread,
         clock: Clock,
         pages_in_flight: int,
-        max_page_units: float,
     ) -> None:
         self._client = client
         self._template = template
@@ -150,7 +156,7 @@ class SegmentReader:
         self._loop = worker.loop
         self._worker = worker
         self._sizer = PageSizer(
-            template.page_limit, max_page_units, consistent=template.consistent
+            template.page_limit, math.inf, consistent=template.consistent
         )
         self._wait = _WaitTime(clock)
         self._places = asyncio.Semaphore(pages_in_flight)
@@ -231,6 +237,7 @@ class SegmentReader:
 
     async def _read(self, segment: int, start_key: bytes | None) -> None:
         try:
+            await self._limiter.acquire(0)  # until it knows what may be spent at once
             while True:
                 await self._places.acquire()
                 page = await self._read_page(segment, start_key)
@@ -242,31 +249,26 @@ class SegmentReader:
             self._pages.put(error)
 
     async def _read_page(self, segment: int, start_key: bytes | None) -> ScanPage:
-        reserved = self._sizer.estimate
+        self._sizer.bound(self._limiter.burst_units)
+        spending = Spending(
+            self._limiter, self._sizer.estimate, on_throttled=self._throttled
+        )
         with self._wait.timed():
-            await self._limiter.acquire(reserved)
+            await spending.again()
         request = replace(
             self._template,
             segment=segment,
             start_key=start_key,
             page_limit=self._sizer.limit,
         )
-        # A read that is cancelled may have been charged, so it counts as charged.
-        consumed = reserved
-        try:
-            page = await self._client.scan_page(request, on_throttle=self._throttled)
-            consumed = page.consumed.units
-        except Exception:
-            consumed = 0.0
-            raise
-        finally:
-            self._limiter.settle(reserved, consumed)
+        with spending.refunded():
+            page = await self._client.scan_page(request, meter=spending)
+        spending.settle(page.consumed)
         self._sizer.learn(page)
         return page
 
     def _throttled(self) -> None:
         self._throttled_requests += 1
-        self._limiter.report_throttled()
 
 
 class _WaitTime:

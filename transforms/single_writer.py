@@ -182,28 +182,22 @@ class SingleWriter(LaneWriter):
     ) -> None:
         """Sends one request when the limiter lets it go, and settles its cost."""
         request.attempts += 1
-        estimate = self._units_per_item
-        await self._wait_for_rate(request, estimate)
-        # A request that is cancelled may have been charged, so it counts as charged.
-        consumed = estimate
+        spending = await self._spend(request, self._units_per_item)
+        started = self._clock.monotonic()
         try:
-            started = self._clock.monotonic()
-            reply = await self._client.call(
-                operation, body, on_throttle=self._limiter.report_throttled
-            )
-            elapsed = self._clock.monotonic() - started
-            consumed = parse_single_write(operation, reply).units
-            self._learn(request, elapsed, consumed, 1)
+            reply = await spending.call(self._client, operation, body)
         except ConditionFailedError as error:
             # It is charged for the larger of both items, and the reply does not say.
-            consumed = _units(max(size_bytes, len(error.stored or b"")))
-            request.outcome.units += consumed
+            units = _units(max(size_bytes, len(error.stored or b"")))
+            spending.settle(units)
+            request.outcome.units += units
+            self._learn_units(
+                units, 1
+            )  # the next estimate knows the stored items' size
             raise
-        except Exception:
-            consumed = 0.0
-            raise
-        finally:
-            self._limiter.settle(estimate, consumed)
+        consumed = parse_single_write(operation, reply)
+        spending.settle(consumed)
+        self._learn(request, self._clock.monotonic() - started, consumed, 1)
 
 
 def _is_newer(one: Version | None, other: Version | None) -> bool:

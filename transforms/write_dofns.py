@@ -17,7 +17,7 @@ from transforms.dynamodb.keys import KeyDecoder
 from transforms.dynamodb.transport import TransportConfig
 from transforms.items import Item, ItemBatch, Origin
 from transforms.ledger.page_book import PageBook
-from transforms.limits import capacity_units, limiter_for
+from transforms.limits import limiter_for
 from transforms.metrics import Metric
 from transforms.receipts import OnReject, Receipt, RejectedItem
 from transforms.rejected_files import RejectedFiles
@@ -203,9 +203,9 @@ class WriteItems(beam.DoFn):
             route.target,
             "write",
             route.write,
-            capacity_units(table, "write"),
-            run.workers if run else 1,
-            run_id=run.run_id if run else "",
+            table,
+            run=run,
+            transport=self._options.transport,
         )
         self._waited_seconds = self._limiter.waited_seconds
         keys = KeyDecoder(table.keys)

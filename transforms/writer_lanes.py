@@ -22,6 +22,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from transforms.dynamodb.capacity import ConsumedCapacity
 from transforms.dynamodb.client import DynamoDBClient
 from transforms.dynamodb.errors import (
     BeamDynamoDBError,
@@ -31,6 +32,7 @@ from transforms.dynamodb.errors import (
 from transforms.dynamodb.item_faults import ItemFaults
 from transforms.dynamodb.keys import Key, KeyDecoder
 from transforms.items import Wire
+from transforms.spending import Spending
 from transforms.throttle.clock import Clock
 from transforms.throttle.limiter import Limiter
 
@@ -290,6 +292,7 @@ class LaneWriter(ABC):
             self._lanes.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def _write_queued(self) -> None:
+        await self._limiter.acquire(0)  # until it knows what may be spent at once
         while self._queue and self._error is None:
             request = self._queue.popleft()
             try:
@@ -306,20 +309,26 @@ class LaneWriter(ABC):
             else:
                 self._release(request)
 
-    async def _wait_for_rate(self, request: Request, units: float) -> None:
+    async def _spend(self, request: Request, units: float) -> Spending:
         """Waits for our own rate, which counts towards no deadline."""
         started = self._clock.monotonic()
-        await self._limiter.acquire(units)
+        spending = Spending(self._limiter, units)
+        await spending.again()
         request.waited_seconds += self._clock.monotonic() - started
+        return spending
 
     def _learn(
-        self, request: Request, seconds: float, units: float, items: int
+        self, request: Request, seconds: float, consumed: ConsumedCapacity, items: int
     ) -> None:
         """Notes what a request took, for the number of lanes and the next estimate."""
         self._latency_seconds += (seconds - self._latency_seconds) / 16
-        request.outcome.units += units
+        request.outcome.units += consumed.units
         if request.attempts > 1:
             request.outcome.retried_requests += 1
+        # What its indexes cost is their budgets' affair.
+        self._learn_units(self._limiter.own_units(consumed), items)
+
+    def _learn_units(self, units: float, items: int) -> None:
         if items and units:
             self._units_per_item += (units / items - self._units_per_item) / 8
 

@@ -23,6 +23,7 @@ from transforms.dynamodb.errors import (
     ItemRejectedError,
     JobStoppedError,
     ResourceNotFoundError,
+    ThrottledError,
     TlsError,
     UserError,
 )
@@ -56,13 +57,26 @@ def client(server: HttpsServer, transport_to, clock: HeldClock) -> DynamoDBClien
     )
 
 
+class Told:
+    """A meter that notes throttles, and when."""
+
+    def __init__(self, throttled, clock=None) -> None:
+        self._throttled, self._clock = throttled, clock or HeldClock()
+        self.again_after = 0
+
+    def failed(self, error) -> None:
+        if isinstance(error, ThrottledError):
+            self._throttled.append(self._clock.monotonic())
+
+    async def again(self) -> None:
+        self.again_after += 1
+
+
 @pytest.mark.parametrize("code", THROTTLES)
 def test_a_throttle_is_told_and_tried_again(code, server, client, loop, clock):
     server.will(refuse(code), refuse(code), refuse(code), DONE)
     throttled: list[float] = []
-    body = loop.run(
-        client.call("Scan", b"{}", on_throttle=lambda: throttled.append(1)), timeout=30
-    )
+    body = loop.run(client.call("Scan", b"{}", meter=Told(throttled)), timeout=30)
     assert body == b'{"done":true}'
     assert len(throttled) == 3
     assert [request.body for request in server.requests] == [b"{}"] * 4
@@ -85,7 +99,7 @@ def test_a_throttle_is_told_and_tried_again(code, server, client, loop, clock):
 def test_a_failure_that_may_pass_is_tried_again(failure, server, client, loop):
     server.will(failure, failure, DONE)
     throttled: list[float] = []
-    call = client.call("Scan", b"{}", on_throttle=lambda: throttled.append(1))
+    call = client.call("Scan", b"{}", meter=Told(throttled))
     assert loop.run(call, timeout=30) == b'{"done":true}'
     assert throttled == []
 
@@ -151,9 +165,7 @@ def test_waits_grow_and_are_spread(server, client, loop, clock):
     """Full jitter: uniform below a ceiling that doubles up to 20 s."""
     server.will(*[refuse(THROTTLES[0])] * 60)
     asked: list[float] = []
-    call = client.call(
-        "Scan", b"{}", on_throttle=lambda: asked.append(clock.monotonic())
-    )
+    call = client.call("Scan", b"{}", meter=Told(asked, clock))
     loop.run(call, timeout=60)
     waits = [later - sooner for sooner, later in pairwise(asked)]
     assert max(waits[:3]) <= 0.4

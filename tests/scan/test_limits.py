@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from transforms.dynamodb.event_loop import worker_loop
 from transforms.dynamodb.tables import (
     IndexDescription,
     KeyAttribute,
@@ -13,10 +14,12 @@ from transforms.dynamodb.tables import (
     TableDescription,
     TableRef,
 )
-from transforms.limits import burst_units, capacity_units, limiter_for
+from transforms.ledger.lease_rows import read_pool
+from transforms.ledger.location import LedgerLocation, open_store
+from transforms.limits import capacity_of, capacity_units, limiter_for
+from transforms.run_context import RunContext
 from transforms.throttle.limiter import UnlimitedLimiter
 from transforms.throttle.rate import Rate, RateError
-from transforms.throttle.token_bucket import TokenBucket
 
 BIRDS = TableRef("birds", "eu-west-1")
 KEYS = KeySchema(KeyAttribute("id", "S"))
@@ -49,7 +52,7 @@ def an_index(kind) -> IndexDescription:
 class TestLimiters:
     def test_two_scans_of_a_table_share_a_limiter(self):
         one = limiter_for(BIRDS, "read", Rate.percent(50), 100)
-        assert limiter_for(BIRDS, "read", Rate.units(50), None) is one
+        assert limiter_for(BIRDS, "read", Rate.percent(50), 100) is one
 
     @pytest.mark.parametrize(
         "change",
@@ -57,7 +60,7 @@ class TestLimiters:
             {"direction": "write"},
             {"rate": Rate.percent(40)},
             {"index": "by_day"},
-            {"run_id": "another"},
+            {"run": RunContext("another")},
             {"table": TableRef("bees", "eu-west-1")},
             {"table": TableRef("birds", "us-west-2")},
         ],
@@ -68,14 +71,32 @@ class TestLimiters:
             "table": BIRDS,
             "direction": "read",
             "rate": Rate.percent(50),
-            "capacity_units": 100,
+            "capacity": 100,
         }
         assert limiter_for(**asked) is not limiter_for(**asked | change)
 
-    def test_workers_share_the_rate_evenly(self):
-        limiter = limiter_for(BIRDS, "read", Rate.percent(50), 1_000, workers=4)
-        assert isinstance(limiter, TokenBucket)
-        assert limiter.rate_per_second == 125
+    def test_without_a_ledger_workers_share_the_rate_evenly(self):
+        run = RunContext("evenly", workers=4)
+        limiter = limiter_for(BIRDS, "read", Rate.percent(50), 1_000, run=run)
+        worker_loop().run(limiter.acquire(1), timeout=30)
+        assert limiter.burst_units == 125
+
+    def test_with_a_ledger_one_worker_alone_has_all_of_it(self, tmp_path):
+        ledger = LedgerLocation.in_directory(tmp_path)
+        run = RunContext("leased", ledger, workers=4)
+        limiter = limiter_for(BIRDS, "read", Rate.percent(50), 1_000, run=run)
+        worker_loop().run(limiter.acquire(1), timeout=30)
+        assert limiter.burst_units == 500
+        pool = read_pool(open_store(ledger), "leased", "read eu-west-1/birds")
+        assert pool is not None
+        assert (pool.promise, pool.free) == (500, 0)
+
+    def test_a_write_is_paid_by_each_global_index_too(self):
+        local = replace(an_index("LSI"), name="local")
+        table = replace(PROVISIONED, indexes=(an_index("GSI"), local))
+        limiter = limiter_for(BIRDS, "write", Rate.percent(100), table)
+        worker_loop().run(limiter.acquire(1), timeout=30)
+        assert limiter.burst_units == 5  # the index's, of 50 of the table
 
     def test_an_unlimited_rate_has_no_limit(self):
         limiter = limiter_for(BIRDS, "read", Rate.unlimited(), None)
@@ -83,12 +104,7 @@ class TestLimiters:
 
     def test_a_percentage_of_nothing_known_is_refused(self):
         with pytest.raises(RateError, match="give an absolute rate"):
-            limiter_for(BIRDS, "read", Rate.percent(50), None)
-
-    def test_the_burst_is_a_second_of_the_rate_or_the_largest_item(self):
-        assert burst_units("read", 5_000) == 5_000
-        assert burst_units("read", 5) == 100
-        assert burst_units("write", 5) == 400
+            limiter_for(BIRDS, "read", Rate.percent(51), None)
 
 
 class TestCapacity:
@@ -121,3 +137,21 @@ class TestCapacity:
 
     def test_it_is_finite(self):
         assert math.isfinite(capacity_units(ON_DEMAND, "read"))
+
+    @pytest.mark.parametrize(
+        ("table", "what"),
+        [
+            (PROVISIONED, "50 provisioned WCU"),
+            (replace(ON_DEMAND, max_write_units=300), "300 WCU, the on-demand maximum"),
+            (
+                replace(ON_DEMAND, warm_write_units=8_000),
+                "8,000 WCU of warm throughput",
+            ),
+            (ON_DEMAND, "4,000 WCU, what a new on-demand table starts with"),
+        ],
+        ids=["provisioned", "maximum", "warm", "new"],
+    )
+    def test_it_says_what_it_is(self, table, what):
+        capacity = capacity_of(table, "write")
+        assert capacity.what.startswith(what)
+        assert capacity.may_grow == ("new" in what)

@@ -158,9 +158,9 @@ class TestPlanning:
             "ExpressionAttributeValues": {":f0": {"N": "1"}},
         }
 
-    def test_the_rate_is_a_worker_share_of_the_tables_capacity(self):
+    def test_a_table_spends_its_own_capacity(self):
         scan = planned(read=Rate.percent(50), run=RunContext("r", workers=2))
-        assert scan.read_units_per_second == 25
+        assert scan.capacity_units == 100
         assert scan.budget_index is None
 
     def test_a_global_index_spends_its_own_capacity(self):

@@ -1,7 +1,6 @@
 """Several segments read at once, over a table and a limiter made of paper."""
 
 import asyncio
-import math
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.dynamodb.capacity import ConsumedCapacity
-from transforms.dynamodb.errors import JobStoppedError
+from transforms.dynamodb.errors import JobStoppedError, ThrottledError
 from transforms.dynamodb.event_loop import LoopThread
 from transforms.dynamodb.operations import ScanPage, ScanRequest
 from transforms.segment_reader import ReadPage, SegmentReader
 from transforms.throttle.clock import HeldClock
-from transforms.throttle.limiter import Consumed, UnlimitedLimiter
+from transforms.throttle.limiter import Consumed, UnlimitedLimiter, units_of
 
 TEMPLATE = ScanRequest(table="birds", segment=0, total_segments=100)
 
@@ -50,13 +49,14 @@ class PaperTable:
         for _ in range(reads):
             self._leave.release()
 
-    async def scan_page(self, request, *, on_throttle=None) -> ScanPage:
+    async def scan_page(self, request, *, meter=None) -> ScanPage:
         self.requests.append(request)
         self.outstanding.append(request.segment)
         self.most_outstanding = max(self.most_outstanding, len(self.outstanding))
         try:
             for _ in range(self.throttles):
-                on_throttle()
+                meter.failed(ThrottledError("slow down", "ThrottlingException"))
+                await meter.again()
             await (self._leave.acquire() if self._leave else asyncio.sleep(0))
         finally:
             self.outstanding.remove(request.segment)
@@ -77,6 +77,8 @@ class PaperLimiter(UnlimitedLimiter):
         self._budget = asyncio.Semaphore(budget)
 
     async def acquire(self, units: float) -> None:
+        if not units:  # a look whether there is a rate yet
+            return
         self.acquired.append(units)
         await self._budget.acquire()
 
@@ -123,7 +125,6 @@ def a_reader(
     *,
     clock: HeldClock | None = None,
     pages_in_flight: int = 16,
-    max_page_units: float = math.inf,
 ) -> Iterator[SegmentReader]:
     reader = SegmentReader(
         table,
@@ -132,7 +133,6 @@ def a_reader(
         worker=worker,
         clock=clock or HeldClock(),
         pages_in_flight=pages_in_flight,
-        max_page_units=max_page_units,
     )
     with closing(reader):
         yield reader
@@ -310,7 +310,8 @@ class TestBudget:
             reader.open(1, None)
             take_all(reader)
         assert limiter.acquired == [128.0, 5.0, 5.0]
-        assert limiter.settled == [(128.0, 5.0), (5.0, 5.0), (5.0, 5.0)]
+        settled = [(units, units_of(cost)) for units, cost in limiter.settled]
+        assert settled == [(128.0, 5.0), (5.0, 5.0), (5.0, 5.0)]
 
     def test_nothing_is_read_without_leave(self, worker):
         table, limiter = PaperTable({1: 2}), PaperLimiter(budget=0)

@@ -45,7 +45,7 @@ class FakeTable:
         self.yields = True
         self.key_of_keyless = None
 
-    async def call(self, operation, body, *, on_throttle=None):
+    async def call(self, operation, body, *, meter=None):
         assert operation == "BatchWriteItem"
         self.requests += 1
         self.in_flight += 1

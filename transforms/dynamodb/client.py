@@ -1,9 +1,8 @@
 """DynamoDBClient: operations on one table, retried until they are done."""
 
 import random
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -12,7 +11,6 @@ from transforms.dynamodb.errors import (
     JobStoppedError,
     ResourceNotFoundError,
     RetryableError,
-    ThrottledError,
     UserError,
     error_from_response,
 )
@@ -23,10 +21,22 @@ from transforms.dynamodb.transport import Transport, TransportConfig, make_trans
 from transforms.throttle.backoff import full_jitter
 from transforms.throttle.clock import Clock, SystemClock
 
-__all__ = ["DynamoDBClient", "client_for"]
+__all__ = ["DynamoDBClient", "Meter", "client_for"]
 
 # A wrong endpoint should be told before the user has left for lunch.
 _FIRST_CONTACT_SECONDS = 30.0
+
+
+class Meter(Protocol):
+    """Keeps account of the tries of one call, each of which may cost capacity."""
+
+    def failed(self, error: RetryableError) -> None:
+        """Notes that a try failed; another may follow, after a wait."""
+        ...
+
+    async def again(self) -> None:
+        """Waits until the next try may be sent."""
+        ...
 
 
 class DynamoDBClient:
@@ -78,7 +88,7 @@ class DynamoDBClient:
         operation: str,
         body: bytes,
         *,
-        on_throttle: Callable[[], None] | None = None,
+        meter: Meter | None = None,
         deadline_seconds: float | None = None,
     ) -> bytes:
         """Returns the 200 body, after as many tries as it takes.
@@ -91,7 +101,7 @@ class DynamoDBClient:
         Args:
             operation: such as ``"BatchWriteItem"``.
             body: the request as JSON.
-            on_throttle: called for each throttled try, before the wait.
+            meter: told of each failed try before the wait, and asked after it.
             deadline_seconds: instead of the client's own.
 
         Raises:
@@ -108,14 +118,16 @@ class DynamoDBClient:
             self._deadline_seconds if deadline_seconds is None else deadline_seconds
         )
         for tries, delay in enumerate(full_jitter(self._rng), start=1):
-            if on_throttle is not None and isinstance(failure, ThrottledError):
-                on_throttle()
+            if meter is not None:
+                meter.failed(failure)
             if self._clock.monotonic() + delay > started + allowed:
                 raise DeadlineError(
                     f"{operation} on {self.table.display} was given up after {tries} "
                     f"tries in {allowed:g} s; the last said: {failure}"
                 ) from failure
             await self._clock.sleep(delay)
+            if meter is not None:
+                await meter.again()
             try:
                 return await self.call_once(operation, body)
             except RetryableError as error:
@@ -175,10 +187,10 @@ class DynamoDBClient:
         return attribute
 
     async def scan_page(
-        self, request: ScanRequest, *, on_throttle: Callable[[], None] | None = None
+        self, request: ScanRequest, *, meter: Meter | None = None
     ) -> ScanPage:
         """Returns one page; raises as `call` does."""
-        body = await self.call("Scan", request.body(), on_throttle=on_throttle)
+        body = await self.call("Scan", request.body(), meter=meter)
         return parse_scan_page(body, filtered=request.filter is not None)
 
     async def aclose(self) -> None:

@@ -1,12 +1,12 @@
 """Partition keys that a WHERE names: read by Query, instead of a scan of everything."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from transforms.dynamodb.client import DynamoDBClient
+from transforms.dynamodb.client import DynamoDBClient, Meter
 from transforms.dynamodb.expressions import ServiceExpression
 from transforms.dynamodb.expressions.compilation import attributes_of
 from transforms.dynamodb.expressions.rendering import render_condition
@@ -168,10 +168,8 @@ class KeyQueryClient:
     def __init__(self, client: DynamoDBClient) -> None:
         self._client = client
 
-    async def scan_page(
-        self, request: Any, *, on_throttle: Callable[[], None] | None = None
-    ) -> ScanPage:
+    async def scan_page(self, request: Any, *, meter: Meter | None = None) -> ScanPage:
         """Returns one page; raises as `DynamoDBClient.call` does."""
         body = request.body()
-        reply = await self._client.call("Query", body, on_throttle=on_throttle)
+        reply = await self._client.call("Query", body, meter=meter)
         return parse_scan_page(reply)

@@ -50,6 +50,7 @@ class _PoolData(msgspec.Struct, array_like=True):
     rate: str
     reason: str
     measured: int
+    capacity: float
 
 
 class _LeaseData(msgspec.Struct, array_like=True):
@@ -71,10 +72,12 @@ class Pool:
         version: of the row; 0 before it is written.
         free: parts, 0 to `WHOLE`.
         promise: units a second of the whole; 0 while the run is paused.
-        rate: as its owner said it last: ``40%``, ``500 units/s``, or ``0``.
+        rate: what was said while the run goes on, in place of its own rate and
+            schedule: ``40%``, ``500 units/s``, ``0`` to pause; empty for none.
         reason: how the promise came about, for people.
         measured: counts the times the promise was worked out; a worker that sees
             it stand still for long works it out itself.
+        capacity: what 100 % was then, in units a second; 0 if nobody asked.
     """
 
     budget: str
@@ -84,6 +87,7 @@ class Pool:
     rate: str
     reason: str
     measured: int = 0
+    capacity: float = 0.0
 
     @classmethod
     def of_row(cls, row: Row) -> "Pool":
@@ -97,13 +101,21 @@ class Pool:
             data.rate,
             data.reason,
             data.measured,
+            data.capacity,
         )
 
     def changed(self, run_id: str, wall_seconds: float, **fields: object) -> Put:
         """Returns the write of this pool with fields replaced, if it is unchanged."""
         pool = replace(self, **fields)  # type: ignore[arg-type]
         data = msgspec.msgpack.encode(
-            _PoolData(pool.free, pool.promise, pool.rate, pool.reason, pool.measured)
+            _PoolData(
+                pool.free,
+                pool.promise,
+                pool.rate,
+                pool.reason,
+                pool.measured,
+                pool.capacity,
+            )
         )
         expires_at = int(wall_seconds) + _KEPT_SECONDS
         partition = pool_partition(run_id)

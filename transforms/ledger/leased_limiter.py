@@ -2,12 +2,24 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
-from transforms.ledger.leases import LeaseHolder
 from transforms.throttle.limiter import Consumed, Limiter
 from transforms.throttle.token_bucket import TokenBucket
 
-__all__ = ["LeasedLimiter"]
+__all__ = ["KEEPER", "Holder", "LeasedLimiter"]
+
+
+KEEPER = "beam-dynamodb rate"
+"""Name of the tasks that keep leases; they end when nobody asks any more."""
+
+
+class Holder(Protocol):
+    """Keeps a bucket granted: `LeaseHolder`, or `StaticShare` without a ledger."""
+
+    async def run(self) -> None:
+        """Grants the bucket its share until nobody asks for units any more."""
+        ...
 
 
 class LeasedLimiter(Limiter):
@@ -17,7 +29,7 @@ class LeasedLimiter(Limiter):
     """
 
     def __init__(
-        self, bucket: TokenBucket, make_holder: Callable[[TokenBucket], LeaseHolder]
+        self, bucket: TokenBucket, make_holder: Callable[[TokenBucket], Holder]
     ) -> None:
         """Asks for nothing yet.
 
@@ -34,6 +46,11 @@ class LeasedLimiter(Limiter):
         """Time spent in `acquire`, summed over callers."""
         return self._bucket.waited_seconds
 
+    @property
+    def burst_units(self) -> float:
+        """A second of its present share."""
+        return self._bucket.burst_units
+
     async def acquire(self, units: float) -> None:
         """Waits until `units` may be spent under a lease that is still good.
 
@@ -42,7 +59,7 @@ class LeasedLimiter(Limiter):
             LedgerUnreachableError: it did not answer until the deadline.
         """
         if self._keeping is None or self._keeping.done():
-            self._keeping = asyncio.create_task(self._holder.run())
+            self._keeping = asyncio.create_task(self._holder.run(), name=KEEPER)
         await self._bucket.acquire(units)
 
     def settle(self, reserved: float, consumed: Consumed) -> None:

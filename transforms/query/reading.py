@@ -22,6 +22,7 @@ from transforms.limits import capacity_units, limiter_for
 from transforms.query.backups import read_backup
 from transforms.query.columns import ColumnDecoder, Columns, MisfitPolicy
 from transforms.query.tables import NamedTable, TableRead
+from transforms.run_context import RunContext
 from transforms.scan_restriction import choose_segments
 from transforms.segment_reader import SegmentReader
 from transforms.throttle.clock import SystemClock
@@ -169,11 +170,12 @@ def _open_reader(
     return SegmentReader(
         KeyQueryClient(client) if read.keys else client,
         request,
-        limiter_for(table, "read", named.read, capacity, run_id=reading.run_id),
+        limiter_for(
+            table, "read", named.read, capacity, run=RunContext(reading.run_id)
+        ),
         worker=worker_loop(),
         clock=SystemClock(),
         pages_in_flight=_PAGES_PER_SEGMENT * _SEGMENTS_IN_FLIGHT,
-        max_page_units=named.read.units_per_second(capacity),
     )
 
 
@@ -191,11 +193,12 @@ def sample_table(
     reader = SegmentReader(
         client_for(table, reading.transport),
         ScanRequest(table.wire_name, total_segments=_FIRST_SEGMENTS, page_limit=each),
-        limiter_for(table, "read", named.read, capacity, run_id=reading.run_id),
+        limiter_for(
+            table, "read", named.read, capacity, run=RunContext(reading.run_id)
+        ),
         worker=worker_loop(),
         clock=SystemClock(),
         pages_in_flight=_FIRST_SEGMENTS,
-        max_page_units=named.read.units_per_second(capacity),
     )
     wires: list[Wire] = []
     units = 0.0

@@ -1,8 +1,16 @@
 """What a scan or a writer asks before it spends a table's capacity."""
 
+import math
 from typing import Protocol, TypeAlias
 
-__all__ = ["Charge", "Consumed", "Limiter", "UnlimitedLimiter", "units_of"]
+__all__ = [
+    "Charge",
+    "Consumed",
+    "Limiter",
+    "Reservation",
+    "UnlimitedLimiter",
+    "units_of",
+]
 
 
 class Charge(Protocol):
@@ -42,6 +50,19 @@ class Limiter(Protocol):
         """Time spent in `acquire` so far, summed over all callers."""
         ...
 
+    @property
+    def burst_units(self) -> float:
+        """What may be spent at once: size requests by it. Infinite without a limit."""
+        ...
+
+    def own_units(self, consumed: Consumed) -> float:
+        """The part of a cost that `acquire` should have been asked for."""
+        return units_of(consumed)
+
+    def reservation(self, units: float) -> "Reservation":
+        """Returns a reservation of `units`, not yet taken."""
+        return Reservation(self, units)
+
     async def acquire(self, units: float) -> None:
         """Waits until `units` may be spent, and takes them."""
         ...
@@ -55,6 +76,23 @@ class Limiter(Protocol):
         ...
 
 
+class Reservation:
+    """Units of one request: taken before it is sent, settled after it."""
+
+    def __init__(self, limiter: "Limiter", units: float) -> None:
+        """Takes nothing yet."""
+        self._limiter = limiter
+        self._units = units
+
+    async def take(self) -> None:
+        """Waits until the units may be spent, and takes them."""
+        await self._limiter.acquire(self._units)
+
+    def settle(self, consumed: Consumed) -> None:
+        """Replaces what was taken by what the service charged."""
+        self._limiter.settle(self._units, consumed)
+
+
 class UnlimitedLimiter(Limiter):
     """Gives leave at once. The service's own throttling is then the only limit."""
 
@@ -62,6 +100,11 @@ class UnlimitedLimiter(Limiter):
     def waited_seconds(self) -> float:
         """Always 0."""
         return 0.0
+
+    @property
+    def burst_units(self) -> float:
+        """No bound."""
+        return math.inf
 
     async def acquire(self, units: float) -> None:
         """Returns at once."""

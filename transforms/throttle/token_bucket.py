@@ -101,6 +101,11 @@ class TokenBucket(Limiter):
         return self._waited_seconds
 
     @property
+    def burst_units(self) -> float:
+        """What the bucket holds when it is full."""
+        return self._burst
+
+    @property
     def spent_units(self) -> float:
         """Units taken so far: settled ones as charged, others as reserved."""
         return self._spent_units

@@ -1,0 +1,122 @@
+"""One table's budgets together: its own, and those of its global indexes.
+
+A write is paid from the table's capacity and from that of each index it touches;
+whichever is the tightest holds it back. How much an index gets of a unit of the table
+is learnt from what the service reports (ReturnConsumedCapacity=INDEXES).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from transforms.throttle.limiter import Consumed, Limiter, Reservation, units_of
+
+__all__ = ["TableLimiter"]
+
+# Each cost counts a sixteenth: indexes may be sparse, and batches differ.
+_LEARNING = 16
+
+
+class TableLimiter(Limiter):
+    """Asks every budget that a request will be charged to."""
+
+    def __init__(
+        self,
+        table: Limiter,
+        indexes: Mapping[str, Limiter],
+        gate: Callable[[], Awaitable[float]],
+    ) -> None:
+        """Takes the limiters over.
+
+        Args:
+            table: of the table's own capacity.
+            indexes: of those global indexes that have capacity of their own.
+            gate: waits while the run is paused; returns for how long it did.
+        """
+        self._table = table
+        self._indexes = dict(indexes)
+        self._ratios = dict.fromkeys(self._indexes, 1.0)
+        self._gate = gate
+        self._paused_seconds = 0.0
+
+    @property
+    def waited_seconds(self) -> float:
+        """Time spent waiting, for whichever budget, and while paused."""
+        waited = sum(one.waited_seconds for one in self._indexes.values())
+        return self._table.waited_seconds + waited + self._paused_seconds
+
+    @property
+    def burst_units(self) -> float:
+        """What may be spent of the table at once, by the tightest budget."""
+        bursts = (
+            limiter.burst_units / max(self._ratios[name], 1e-6)
+            for name, limiter in self._indexes.items()
+        )
+        return min([self._table.burst_units, *bursts])
+
+    def own_units(self, consumed: Consumed) -> float:
+        """All units but those of indexes that pay for themselves."""
+        return units_of(consumed) - sum(self._index_units(consumed).values())
+
+    def reservation(self, units: float) -> "TableReservation":
+        """Returns one reservation of all budgets, not yet taken."""
+        parts = {name: units * ratio for name, ratio in self._ratios.items()}
+        return TableReservation(self, units, parts)
+
+    async def acquire(self, units: float) -> None:
+        """Waits until the table and each of its indexes may pay, and takes it."""
+        await self.take(units, self.reservation(units).index_parts)
+
+    def settle(self, reserved: float, consumed: Consumed) -> None:
+        """Settles what was acquired, as it would be divided now."""
+        self.reservation(reserved).settle(consumed)
+
+    async def take(self, units: float, index_parts: Mapping[str, float]) -> None:
+        """Takes what a reservation says."""
+        self._paused_seconds += await self._gate()
+        for name, part in index_parts.items():
+            await self._indexes[name].acquire(part)
+        await self._table.acquire(units)
+
+    def charge(
+        self, units: float, index_parts: Mapping[str, float], consumed: Consumed
+    ) -> None:
+        """Settles each budget; of a cost without indexes they pay their estimates."""
+        own = self.own_units(consumed)
+        self._table.settle(units, own)
+        if isinstance(consumed, int | float):
+            for name, part in index_parts.items():
+                self._indexes[name].settle(part, 0.0 if consumed == 0 else part)
+            return
+        charged = self._index_units(consumed)
+        for name, part in index_parts.items():
+            used = charged.get(name, 0.0)
+            self._indexes[name].settle(part, used)
+            if own > 0:
+                self._ratios[name] += (used / own - self._ratios[name]) / _LEARNING
+
+    def report_throttled(self) -> None:
+        """Slows the table down; its indexes are paid in proportion."""
+        self._table.report_throttled()
+
+    def _index_units(self, consumed: Consumed) -> dict[str, float]:
+        if isinstance(consumed, int | float):
+            return {}
+        return {n: units for n, units in consumed.index_units if n in self._indexes}
+
+
+class TableReservation(Reservation):
+    """A request's part of every budget, by what was known when it was made."""
+
+    def __init__(
+        self, limiter: TableLimiter, units: float, index_parts: Mapping[str, float]
+    ) -> None:
+        super().__init__(limiter, units)
+        self._budgets = limiter
+        self.index_parts = index_parts
+
+    async def take(self) -> None:
+        """Waits until every budget may pay."""
+        await self._budgets.take(self._units, self.index_parts)
+
+    def settle(self, consumed: Consumed) -> None:
+        """Settles every budget."""
+        self._budgets.charge(self._units, self.index_parts, consumed)
