@@ -5,7 +5,7 @@ UV ?= uv
 DYNOXIDE := tests/engines/node_modules/@dynoxide/linux-x64/dynoxide
 SOURCES := pipelines transforms tests setup.py
 .DEFAULT_GOAL := help
-.PHONY: help install demo format lint test test-all test-runners job-servers bench bench-quick bench-scale test-faults test-expressions package round-trip check lock clean
+.PHONY: help install demo format lint test test-all test-runners job-servers bench bench-quick bench-scale bench-throttle test-faults test-expressions package round-trip check lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench-quick: ## The same for small items, ours and boto3's threads (two minutes)
 
 bench-scale: ## Cost of an item from 10^5 to 10^7 of them
 	$(BIN)/python -m benchmarks --scale
+
+bench-throttle: ## Promised and measured rates, on a proxy that keeps the account (25 minutes)
+	$(BIN)/python -m benchmarks.throttle
 
 package: ## Build the sdist that Beam stages to remote workers
 	$(BIN)/python -m build --no-isolation --sdist

@@ -86,6 +86,11 @@ COMMANDS = {
             "restore_command",
         ),
         Command(
+            "rate",
+            "show what a running job may spend, or change it",
+            "rate_command",
+        ),
+        Command(
             "query",
             "run SQL over tables of any regions, and over backups",
             "query_command",

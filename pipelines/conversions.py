@@ -9,8 +9,8 @@ from transforms.dynamodb.errors import UserError
 from transforms.reject_limit import RejectLimit
 from transforms.selection import parse_sample
 from transforms.throttle.rate import Rate
-from transforms.typed_columns import TYPES
 from transforms.throttle.schedule import Schedule
+from transforms.typed_columns import TYPES
 
 __all__ = [
     "Columns",

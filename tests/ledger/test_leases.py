@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from benchmarks.throttle_simulation import Event, FixedPromise, Simulation, churn
 from tests.support.faulty_proxy.recording import worst_window
+from tests.support.processes import becomes_true
 from transforms.ledger.errors import LedgerError, LedgerUnreachableError
 from transforms.ledger.lease_rows import WHOLE, read_leases
 from transforms.ledger.leased_limiter import LeasedLimiter
@@ -257,7 +258,9 @@ def test_real_processes_keep_the_promise_when_one_is_stopped_and_one_killed(tmp_
     for worker in workers:
         worker.start()
     try:
-        asyncio.run(clock.sleep(9))
+        assert all(becomes_true(lambda log=log: _has_begun(log)) for log in logs)
+        asyncio.run(clock.sleep(6))
+        stopped_at = clock.monotonic()
         os.kill(_pid(workers[0]), signal.SIGSTOP)
         workers[1].kill()
         asyncio.run(clock.sleep(18))
@@ -273,11 +276,13 @@ def test_real_processes_keep_the_promise_when_one_is_stopped_and_one_killed(tmp_
     spent = _merged(logs)
     bursts = 3 * max(PROCESS_PROMISE, 5)
     assert worst_window(spent, 10) <= 10 * PROCESS_PROMISE + bursts
-    began, last = spent[0][0], spent[-1][0]
-    assert last - began > 30
     # The third had all of it at the end of the stop: more than a third, its own part.
-    late = [u for at, u in _read(logs[2]) if began + 22 < at < began + 26]
+    late = [u for at, u in _read(logs[2]) if 14 < at - stopped_at < 18]
     assert sum(late) / 4 > 0.6 * PROCESS_PROMISE
+
+
+def _has_begun(log: Path) -> bool:
+    return log.exists() and log.stat().st_size > 0
 
 
 def _pid(worker: object) -> int:
