@@ -14,7 +14,7 @@ from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.event_loop import worker_loop
 from transforms.dynamodb.keys import KeyDecoder
 from transforms.items import Item
-from transforms.limits import capacity_units, limiter_for
+from transforms.limits import limiter_for
 from transforms.receipts import RejectedItem
 from transforms.rejected_files import RejectedFile, list_rejected
 from transforms.routes import Route
@@ -104,7 +104,7 @@ def _open(spec: RunSpec, route: Route) -> Target:
     client = client_for(route.target, transport)
     table = worker_loop().run(client.describe_table())
     limiter = limiter_for(
-        route.target, "write", route.write, capacity_units(table, "write")
+        route.target, "write", route.write, table, transport=transport
     )
     return Target(route, client, KeyDecoder(table.keys), limiter, transport)
 

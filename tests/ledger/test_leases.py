@@ -10,6 +10,7 @@ import os
 import random
 import signal
 from collections.abc import Sequence
+from functools import partial
 from multiprocessing.synchronize import Event as ProcessEvent
 from pathlib import Path
 
@@ -258,7 +259,7 @@ def test_real_processes_keep_the_promise_when_one_is_stopped_and_one_killed(tmp_
     for worker in workers:
         worker.start()
     try:
-        assert all(becomes_true(lambda log=log: _has_begun(log)) for log in logs)
+        assert all(becomes_true(partial(_has_begun, log)) for log in logs)
         asyncio.run(clock.sleep(6))
         stopped_at = clock.monotonic()
         os.kill(_pid(workers[0]), signal.SIGSTOP)

@@ -36,9 +36,10 @@ from transforms.dynamodb.single_writes import parse_single_write
 from transforms.dynamodb.tables import TableRef
 from transforms.dynamodb.transport import TransportConfig
 from transforms.items import Item, ItemBatch
-from transforms.limits import capacity_units, limiter_for
+from transforms.limits import limiter_for
 from transforms.receipts import RejectedItem
 from transforms.run_context import RunContext
+from transforms.spending import Spending
 from transforms.tally import Tally
 from transforms.throttle.limiter import Limiter
 from transforms.throttle.rate import Rate
@@ -127,26 +128,12 @@ class DeleteSame(beam.DoFn):
         self._tally = Tally(run)
         client = client_for(spec.table, spec.transport)
         table = worker_loop().run(client.describe_table())
-        workers, run_id = (run.workers, run.run_id) if run else (1, "")
+        limits: dict[str, Any] = {"run": run, "transport": spec.transport}
         self._deleter = Deleter(
             client,
             table.keys.names,
-            limiter_for(
-                spec.table,
-                "read",
-                spec.read,
-                capacity_units(table, "read"),
-                workers,
-                run_id=run_id,
-            ),
-            limiter_for(
-                spec.table,
-                "write",
-                spec.write,
-                capacity_units(table, "write"),
-                workers,
-                run_id=run_id,
-            ),
+            limiter_for(spec.table, "read", spec.read, table, **limits),
+            limiter_for(spec.table, "write", spec.write, table, **limits),
             spec.version_name,
         )
 
@@ -224,17 +211,11 @@ class Deleter:
     async def _read(self, wire: Wire) -> bytes | None:
         body = consistent_get(self._client.table.wire_name, wire, self._key_names)
         estimate = len(wire) / 4096 + 1
-        await self._reads.acquire(estimate)
-        consumed = estimate  # of a try that is cancelled
-        try:
-            reply = await self._client.call(
-                "GetItem", body, on_throttle=self._reads.report_throttled
-            )
-            stored, cost = parse_get(reply)
-            consumed = cost.units
-        finally:
-            self._reads.settle(estimate, consumed)
-        self.read_units += consumed
+        spending = Spending(self._reads, estimate)
+        await spending.again()
+        stored, cost = parse_get(await spending.call(self._client, "GetItem", body))
+        spending.settle(cost)
+        self.read_units += cost.units
         return stored
 
     async def _delete_stored(self, stored: bytes) -> Fate:
@@ -242,17 +223,16 @@ class Deleter:
             self._client.table.wire_name, stored, self._key_names, self._version_name
         )
         estimate = len(stored) / 1024 + 1
-        await self._writes.acquire(estimate)
-        consumed = estimate
+        spending = Spending(self._writes, estimate)
+        await spending.again()
         try:
-            reply = await self._client.call(
-                "DeleteItem", body, on_throttle=self._writes.report_throttled
-            )
-            consumed = parse_single_write("DeleteItem", reply).units
+            reply = await spending.call(self._client, "DeleteItem", body)
         except ConditionFailedError as error:
+            spending.settle(estimate)
+            self.write_units += estimate
             # A try whose answer was lost may have deleted it: then nothing is there.
             return "deleted" if error.stored is None else "skipped"
-        finally:
-            self._writes.settle(estimate, consumed)
-            self.write_units += consumed
+        consumed = parse_single_write("DeleteItem", reply)
+        spending.settle(consumed)
+        self.write_units += consumed.units
         return "deleted"

@@ -13,6 +13,7 @@ from transforms.dynamodb.transport import TransportConfig
 from transforms.items import Wire
 from transforms.limits import limiter_for
 from transforms.push_down import PushDown
+from transforms.run_context import RunContext
 from transforms.throttle.rate import Rate
 
 __all__ = ["Sample", "take_sample"]
@@ -75,7 +76,7 @@ async def _read(
     client: Any = client_for(table, transport)
     if isinstance(request, KeyRequest):
         client = KeyQueryClient(client)
-    limiter = limiter_for(table, "read", rate, None, run_id="sample")
+    limiter = limiter_for(table, "read", rate, None, run=RunContext("sample"))
     wires: list[Wire] = []
     units = 0.0
     is_whole = True
