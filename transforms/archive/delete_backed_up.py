@@ -12,7 +12,7 @@ one that merely gains attributes in that moment is not noticed: no condition can
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin
