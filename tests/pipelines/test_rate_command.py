@@ -96,8 +96,8 @@ def slow_copy(
         items = [{"id": {"S": f"{number}"}} for number in range(start, start + 25)]
         requests: list[Any] = [{"PutRequest": {"Item": item}} for item in items]
         client.batch_write_item(RequestItems={source: requests})
-    words = ["copy", "--source", f"eu-west-1/{source}", "--to", f"us-west-2/{target}"]
-    words += ["--endpoint", moto.endpoint_url("eu-west-1"), "--run-dir", "run"]
+    words = ["copy", "--endpoint", moto.endpoint_url("eu-west-1"), "--run-dir", "run"]
+    words += ["--source", f"eu-west-1/{source}", "--to", f"us-west-2/{target}"]
     words += ["--write-units", "2", "--read-units", "2000"]
     command = [sys.executable, "-m", "pipelines", *words]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
