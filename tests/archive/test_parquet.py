@@ -135,6 +135,13 @@ def test_an_item_that_does_not_fit_a_written_schema_is_told_with_its_place(
     assert items == [Item(wires[0])]
 
 
+@pytest.mark.parametrize("digits", ["1" * 38, "1" + "0" * 27 + "1", "-0." + "1" * 38])
+def test_no_digit_of_a_number_is_lost(tmp_path, digits):
+    wire = json.dumps({"n": {"N": digits}, "ns": {"NS": [digits]}}).encode()
+    _, items = round_trip(tmp_path, [wire], infer_schema([wire]))
+    assert items == [Item(wire)]
+
+
 def test_row_groups_are_cut_by_size_and_read_one_by_one(tmp_path):
     path = tmp_path / "x.parquet"
     schema = parse_schema("id:string, text:string")

@@ -7,9 +7,8 @@ kept apart when it comes (the column ``_rest``): a guess never loses anything.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from transforms.archive.parquet_types import ColumnType, Schema
+from transforms.archive.parquet_types import ColumnType, Schema, shortest_number
 from transforms.dynamodb.attribute_values import Wire, parse_item
-from transforms.dynamodb.decimal_numbers import parse_number
 
 __all__ = ["Numbers", "infer_schema"]
 
@@ -73,7 +72,7 @@ def _type_of(  # noqa: PLR0911 - one line a type
 def _number(text: str, numbers: Numbers) -> ColumnType:
     if numbers != "decimal":
         return ColumnType("number" if numbers == "string" else "double")
-    number = parse_number(text).normalize()
+    number = shortest_number(text)
     exponent = number.as_tuple().exponent
     assert isinstance(exponent, int)  # N holds finite numbers
     scale, whole = max(0, -exponent), max(0, number.adjusted() + 1)

@@ -29,10 +29,14 @@ import msgspec
 import pyarrow as pa
 
 from transforms.dynamodb.attribute_values import encode_value
-from transforms.dynamodb.decimal_numbers import number_text, parse_number
+from transforms.dynamodb.decimal_numbers import (
+    NUMBER_CONTEXT,
+    number_text,
+    parse_number,
+)
 from transforms.dynamodb.errors import UserError
 
-__all__ = ["ColumnType", "MisfitError", "Schema", "parse_schema"]
+__all__ = ["ColumnType", "MisfitError", "Schema", "parse_schema", "shortest_number"]
 
 Kind = Literal[
     "string", "decimal", "number", "double", "bool", "binary", "list", "set",
@@ -283,12 +287,23 @@ def _or_null(inner: Encoder, value: dict[str, Any]) -> Any:
     return None if "NULL" in value else inner(value)
 
 
+def shortest_number(text: str) -> Decimal:
+    """Returns a number without needless zeros, all its 38 digits kept.
+
+    Raises:
+        AttributeValueError: it is none that N can hold.
+    """
+    number = parse_number(text)
+    # Without a context of its own normalize rounds to 28 digits.
+    return number.normalize(NUMBER_CONTEXT) if number else Decimal(0)
+
+
 def _decimal_encoder(column: ColumnType) -> Encoder:
     most_whole = column.precision - column.scale
     scale = column.scale
 
     def encode(value: dict[str, Any]) -> Decimal:
-        number = parse_number(_content(value, "N", column)).normalize()
+        number = shortest_number(_content(value, "N", column))
         exponent = number.as_tuple().exponent
         assert isinstance(exponent, int)  # N holds finite numbers
         if -exponent > scale or (number and number.adjusted() >= most_whole):
