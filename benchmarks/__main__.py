@@ -8,6 +8,8 @@ python -m benchmarks --kinds big --works scan --keep    a part; other rows stay
 
 import argparse
 import sys
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 from benchmarks import bench, scale
@@ -25,40 +27,38 @@ def main() -> None:
     """Runs what the words ask for; exits 1 if a contender of ours failed."""
     arguments = _parse()
     if arguments.scale:
-        raise SystemExit(scale.main())
+        raise SystemExit(scale.main(keep=arguments.keep))
+    kept = read_rows(arguments.out) if arguments.keep else []
     findings = bench.Findings()
     for plan in _plans(arguments):
         found = bench.compare(plan)
         findings.rows += found.rows
         findings.failures |= found.failures
-    kept = read_rows(arguments.out) if arguments.keep else []
-    about = facts(service_time="5ms", not_measured=findings.failures)
-    save(arguments.out, merge(kept, findings.rows), about)
+        about = facts(service_time="5ms", not_measured=findings.failures)
+        save(arguments.out, merge(kept, findings.rows), about)
     for place, reason in findings.failures.items():
         print(f"not measured: {place}: {reason}", file=sys.stderr)
     if any(place.startswith("ours") for place in findings.failures):
         raise SystemExit(1)
 
 
-def _plans(arguments: argparse.Namespace) -> list[bench.Plan]:
+def _plans(arguments: argparse.Namespace) -> Iterator[bench.Plan]:
     """The whole bench: HTTP for all kinds of items, HTTPS for small ones."""
-    chosen = {"works": arguments.works, "contenders": arguments.contenders}
+    schemes, kinds = arguments.schemes, arguments.kinds
+    contenders, rounds = arguments.contenders, arguments.rounds
     if arguments.quick:
-        chosen["contenders"] = ["ours-direct", "boto3-threads"]
-        rounds = arguments.rounds or 1
-        return [bench.Plan(schemes=["http"], kinds=["small"], rounds=rounds, **chosen)]
-    plans = []
-    for scheme in arguments.schemes:
-        for kind in arguments.kinds:
-            if scheme == "https" and kind != "small":
-                continue
-            rounds = arguments.rounds or (
-                3 if (scheme, kind) == ("http", "small") else 2
-            )
-            plans.append(
-                bench.Plan(schemes=[scheme], kinds=[kind], rounds=rounds, **chosen)
-            )
-    return plans
+        schemes, kinds = ["http"], ["small"]
+        contenders, rounds = ["ours-direct", "boto3-threads"], rounds or 1
+    for scheme, kind, work in product(schemes, kinds, arguments.works):
+        if scheme == "https" and kind != "small":
+            continue
+        yield bench.Plan(
+            scheme=scheme,
+            kind=kind,
+            work=work,
+            contenders=contenders,
+            rounds=rounds or (3 if (scheme, kind) == ("http", "small") else 2),
+        )
 
 
 def _parse() -> argparse.Namespace:

@@ -23,14 +23,13 @@ Measured = tuple[float, Cost]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a run of the bench compares."""
+    """One table of the bench: a work, over one kind of items and one scheme."""
 
-    schemes: Sequence[str]
-    kinds: Sequence[str]
-    works: Sequence[str]
+    scheme: str
+    kind: str
+    work: str
     contenders: Sequence[str]
     rounds: int
-    scale: float = 1.0
     service_time: str = "5ms"
 
 
@@ -43,54 +42,48 @@ class Findings:
 
 
 def compare(plan: Plan) -> Findings:
-    """Runs the plan, and prints each table as soon as it is complete."""
+    """Runs the plan and prints its table."""
     findings = Findings()
-    for scheme in plan.schemes:
-        for kind in plan.kinds:
-            for work in plan.works:
-                with StubServer(
-                    kind=kind, service_time=plan.service_time, tls=scheme == "https"
-                ) as stub:
-                    costs = _rounds(stub, work, kind, plan, findings.failures)
-                rows = list(_rows(scheme, work, kind, costs))
-                show(rows)
-                findings.rows += rows
+    is_secure = plan.scheme == "https"
+    with StubServer(
+        kind=plan.kind, service_time=plan.service_time, tls=is_secure
+    ) as stub:
+        costs = _rounds(stub, plan, findings.failures)
+    findings.rows += _rows(plan, costs)
+    show(findings.rows)
     return findings
 
 
 def _rounds(
-    stub: StubServer, work: str, kind: str, plan: Plan, failures: dict[str, str]
+    stub: StubServer, plan: Plan, failures: dict[str, str]
 ) -> dict[str, list[Measured]]:
     """Runs all contenders in turn, some rounds of it."""
     contenders = [CONTENDERS[name] for name in plan.contenders]
     costs: dict[str, list[Measured]] = {each.name: [] for each in contenders}
     for round_ in range(plan.rounds):
         for contender in contenders:
-            if not contender.does(work, kind) or round_ >= contender.rounds:
+            takes_part = contender.does(plan.work, plan.kind)
+            if not takes_part or round_ >= contender.rounds:
                 continue
-            place = f"{contender.name} {stub.scheme} {work} {kind}"
+            place = f"{contender.name} {plan.scheme} {plan.work} {plan.kind}"
             try:
-                costs[contender.name].append(_cost(stub, contender, work, kind, plan))
+                costs[contender.name].append(_cost(stub, contender, plan))
             except (ContenderFailedError, SetupError) as error:
                 failures[place] = str(error)
                 print(f"failed: {place}: {error}", flush=True)
     return costs
 
 
-def _cost(
-    stub: StubServer, contender: Contender, work: str, kind: str, plan: Plan
-) -> Measured:
-    sizes = contender.sizes(work, kind, plan.scale)
+def _cost(stub: StubServer, contender: Contender, plan: Plan) -> Measured:
+    sizes = contender.sizes(plan.work, plan.kind)
     variables = environment(stub.ca_file)
-    tasks = [Task(work, stub.endpoint, size, stub.ca_file) for size in sizes]
+    tasks = [Task(plan.work, stub.endpoint, size, stub.ca_file) for size in sizes]
     small, large = (run(contender.command(task), variables) for task in tasks)
     seconds = large.cpu_seconds - small.cpu_seconds
     return 1e6 * seconds / (sizes[1] - sizes[0]), large
 
 
-def _rows(
-    scheme: str, work: str, kind: str, costs: dict[str, list[Measured]]
-) -> Iterator[Row]:
+def _rows(plan: Plan, costs: dict[str, list[Measured]]) -> Iterator[Row]:
     medians = {
         name: statistics.median(cpu for cpu, _ in each)
         for name, each in costs.items()
@@ -100,10 +93,10 @@ def _rows(
     for name, median in medians.items():
         runs = [cost for _, cost in costs[name]]
         yield Row(
-            work=work,
-            items=kind,
+            work=plan.work,
+            items=plan.kind,
             contender=name,
-            scheme=scheme,
+            scheme=plan.scheme,
             cpu_us_per_item=round(median, 3),
             wall_s=round(statistics.median(each.wall_seconds for each in runs), 2),
             rss_mb=round(max(each.rss_mb for each in runs)),

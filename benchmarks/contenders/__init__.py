@@ -50,9 +50,9 @@ class Contender:
         """True where the contender takes part."""
         return work in self.works and kind in self.kinds
 
-    def sizes(self, work: str, kind: str, scale: float) -> Sizes:
+    def sizes(self, work: str, kind: str) -> Sizes:
         """Returns the item counts of both runs."""
-        share = _KIND_SHARE[kind] * scale
+        share = _KIND_SHARE[kind]
         small, large = self.copies if work in _WRITES else self.scans
         return int(small * share), int(large * share)
 
