@@ -59,8 +59,8 @@ from transforms.throttle.rate import Rate
 
 __all__ = ["ReadFromDynamoDB", "ScanPages", "ScanTable", "describe"]
 
-# One page of each segment on its way while another is being worked on.
-_PAGES_PER_SEGMENT = 2
+# Beside one page of each segment on its way: those that are being worked on.
+_PAGES_READ_AHEAD = 8
 # A page_limit beyond this is refused by the service's 32-bit Limit.
 _MAX_LIMIT = 2**31 - 1
 _MAX_ITEMS = 10**12
@@ -87,7 +87,8 @@ class ReadFromDynamoDB(beam.PTransform[PBegin, beam.PCollection[Item]]):
             traffic, not read units.
         names: `#name` placeholders of the filter.
         values: `:value` placeholders of the filter.
-        segments_in_flight: segments that one restriction reads at the same time.
+        segments_in_flight: segments that one restriction reads at the same time. Few
+            make small pages dear (a wake-up each); each may hold 1 MB.
         splits: restrictions the scan is cut into at first, so the parallelism on
             runners that never split again; at most one for each segment.
         demand: what those who use the items need of them (`push_down.demand_of`): it
@@ -112,7 +113,7 @@ class ReadFromDynamoDB(beam.PTransform[PBegin, beam.PCollection[Item]]):
     filter: str | Condition | None = None
     names: Mapping[str, str] | None = None
     values: Mapping[str, Any] | None = None
-    segments_in_flight: int = 8
+    segments_in_flight: int = 32
     splits: int = 16
     limit: int | None = None
     demand: Demand | None = None
@@ -362,7 +363,7 @@ def _open_reader(scan: PlannedScan) -> SegmentReader:
         limiter,
         worker=worker_loop(),
         clock=SystemClock(),
-        pages_in_flight=_PAGES_PER_SEGMENT * spec.segments_in_flight,
+        pages_in_flight=spec.segments_in_flight + _PAGES_READ_AHEAD,
     )
 
 

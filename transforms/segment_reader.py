@@ -16,10 +16,11 @@ which a page holds from its request until it is taken. No Beam here.
 import asyncio
 import math
 import queue
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from transforms.dynamodb.client import Meter
 from transforms.dynamodb.event_loop import LoopThread
@@ -162,6 +163,8 @@ class SegmentReader:
         self._places = asyncio.Semaphore(pages_in_flight)
         self._lot = max(1, pages_in_flight // 4)
         self._freed = 0
+        self._messages: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._is_called = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._pages: queue.SimpleQueue[ReadPage | Exception] = queue.SimpleQueue()
         self._active = 0
@@ -176,7 +179,7 @@ class SegmentReader:
     def open(self, segment: int, start_key: bytes | None) -> None:
         """Begins to read a segment at a key."""
         self._active += 1
-        self._loop.call_soon_threadsafe(self._start, segment, start_key, self._freed)
+        self._tell(self._start, segment, start_key, self._freed)
         self._freed = 0
 
     def take(self) -> ReadPage:
@@ -200,8 +203,21 @@ class SegmentReader:
         """Frees places in lots: to wake the loop costs more than all the rest here."""
         self._freed += 1
         if self._freed >= self._lot:
-            self._loop.call_soon_threadsafe(self._release, self._freed)
+            self._tell(self._release, self._freed)
             self._freed = 0
+
+    def _tell(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Has the loop do something; wakes it only if it was not called before."""
+        self._messages.append((function, arguments))
+        if not self._is_called:
+            self._is_called = True
+            self._loop.call_soon_threadsafe(self._listen)
+
+    def _listen(self) -> None:
+        self._is_called = False  # first: a message that comes now calls again
+        while self._messages:
+            function, arguments = self._messages.popleft()
+            function(*arguments)
 
     def new_throttling(self) -> tuple[int, float]:
         """What was held back since the last call.

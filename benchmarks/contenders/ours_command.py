@@ -20,14 +20,16 @@ def main() -> None:
     parser.add_argument("--items", type=int, required=True)
     arguments = parser.parse_args()
     work = WORKS[arguments.work]
-    source, target = f"bench-{arguments.items}", f"copy-{arguments.items}"
+    source = f"bench-{arguments.items}"
     with tempfile.TemporaryDirectory() as run_directory:
         words = ["copy", "--source", f"eu-west-1/{source}", "--read-units", RATE]
         words += ["--endpoint", arguments.endpoint, "--run-dir", f"{run_directory}/run"]
         if work.filtered:
             words += ["--filter", FILTER]
         for region in REGIONS[: work.targets]:
-            words += ["--to", f"{region}/{target}", "--write-units", RATE]
+            # One endpoint serves all regions, so a name tells the targets apart.
+            target = f"{region}/{region}-{arguments.items}"
+            words += ["--to", target, "--write-units", RATE]
         raise SystemExit(run(words))
 
 

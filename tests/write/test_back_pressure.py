@@ -22,7 +22,7 @@ ITEMS = 40
 ITEM = json.dumps({"id": {"S": "x"}, "value": {"S": "v" * 25_000}})
 PAGE_BYTES = ITEMS * len(ITEM)
 SEGMENTS_IN_FLIGHT = 4
-READ_AHEAD_PAGES = 2 * SEGMENTS_IN_FLIGHT
+READ_AHEAD_PAGES = SEGMENTS_IN_FLIGHT + 8
 
 
 def description(name: str):
