@@ -131,7 +131,7 @@ class TestConstruction:
 
 class TestPlanning:
     def test_segments_are_chosen_by_size_unless_given(self):
-        assert planned().total_segments == 128
+        assert planned().total_segments == 512
         assert planned(segments=7).total_segments == 7
 
     def test_the_request_carries_all_options(self):
