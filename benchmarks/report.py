@@ -61,7 +61,7 @@ def _tables(rows: Sequence[Row]) -> Iterator[str]:
         for kind, items in _KINDS.items():
             chosen = [row for row in rows if (row.scheme, row.items) == (scheme, kind)]
             if chosen:
-                yield f"### {items.capitalize()}, over {scheme.upper()}"
+                yield f"### {items[0].upper()}{items[1:]}, over {scheme.upper()}"
                 yield ""
                 yield from _table(chosen)
                 yield ""
