@@ -5,7 +5,7 @@ UV ?= uv
 DYNOXIDE := tests/engines/node_modules/@dynoxide/linux-x64/dynoxide
 SOURCES := pipelines transforms tests setup.py
 .DEFAULT_GOAL := help
-.PHONY: help install demo format lint test test-all test-runners job-servers bench bench-quick bench-scale bench-throttle test-faults test-expressions package round-trip check lock clean
+.PHONY: help install demo format lint test test-all test-runners job-servers bench bench-quick bench-query bench-scale bench-throttle test-query test-faults test-expressions package round-trip check lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,12 @@ bench: ## Cost of an item, ours against the others (up to an hour)
 
 bench-quick: ## The same for small items, ours and boto3's threads (two minutes)
 	$(BIN)/python -m benchmarks --quick
+
+bench-query: ## What a query costs, ours and boto3 with pandas; build/bench-query.json
+	$(BIN)/python -m benchmarks.bench_query
+
+test-query: ## The sixty queries on every record of the five tables (about ten minutes)
+	BEAM_DYNAMODB_QUERY_FULL=1 $(BIN)/python -m pytest -q tests/query --timeout 1800
 
 bench-scale: ## Cost of an item from 10^5 to 10^7 of them
 	$(BIN)/python -m benchmarks --scale

@@ -70,8 +70,8 @@ The job file
 EXPLAIN before the query, or --dry-run, prints what would be read and what it takes.
 Progress goes to standard error, the result alone to standard output.
 
-Without -- the query runs in this process, on one machine. With it, even with the flag
---runner=DirectRunner alone, it is cut into stages that run on Beam's runners.
+Without --runner-profile and -- the query runs in this process, on one machine. With
+one of them, even --runner=DirectRunner, it is cut into stages for Beam's runners.
 
 {BEAM_FLAGS_HELP}
 {EXIT_CODES_HELP}"""
@@ -118,7 +118,9 @@ def _query(options: QueryOptions, beam_words: Sequence[str]) -> ExitCode:
         return run_inserts(options, pairs, reading, beam_words)
     request = parse_query(text)
     plan = _checked(options, request, reading)
-    on_beam = query_tables.prepare(options, plan, beam_words) if beam_words else None
+    on_beam = None
+    if beam_words or options.runner_profile:
+        on_beam = query_tables.prepare(options, plan, beam_words)
     if options.dry_run or request.explains:
         stages = on_beam.lines() if on_beam else []
         print("\n".join([*plan.lines(), *cost_lines(plan), *stages]))
