@@ -80,7 +80,9 @@ def main() -> int:
     rows: list[Row] = []
     print(_HEAD)
     for units, percent, workers in chosen:
-        row, charges = measure(units, percent, workers, arguments.seconds)
+        # What a killed worker held is used again after 11 to 15 s: a longer look.
+        seconds = arguments.seconds * (2 if workers > 1 else 1)
+        row, charges = measure(units, percent, workers, seconds)
         rows.append(row)
         _plot(row, charges, plots / f"{units}-{percent}-{workers}.png")
         print(_line(row), flush=True)

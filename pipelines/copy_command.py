@@ -34,6 +34,7 @@ from transforms.dynamodb.errors import JobStoppedError
 from transforms.dynamodb.transport import TransportConfig
 from transforms.ledger.location import open_store
 from transforms.ledger.run_record import take_up
+from transforms.planning.capacity import check_patience
 from transforms.planning.checks import check_copy
 from transforms.planning.plan import CopyPlan
 from transforms.planning.report import report_copy
@@ -113,6 +114,8 @@ def run_copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
     transport = options.transport_config
     targets = plan_targets(request.source, request.routes, _targets(options), transport)
     plan = check_copy(request, transport, targets.as_if)
+    if not (options.yes or options.dry_run or plan.index or options.limit):
+        check_patience(plan.source, plan.read, consistent=options.consistent)
     print("\n".join([*plan.lines(), *targets.lines()]), flush=True)
     at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     asks = at_terminal and not (options.yes or options.dry_run)

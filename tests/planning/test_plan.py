@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.tables import (
     IndexDescription,
     KeyAttribute,
@@ -12,7 +13,7 @@ from transforms.dynamodb.tables import (
     TableDescription,
     TableRef,
 )
-from transforms.planning.capacity import plan_rate
+from transforms.planning.capacity import check_patience, plan_rate
 from transforms.planning.plan import CopyPlan, CopyRequest, PlannedRoute
 from transforms.routes import Route
 from transforms.throttle.rate import Rate, RateError
@@ -76,14 +77,17 @@ ON_DEMAND = {"billing_mode": "PAY_PER_REQUEST", "read_units": 0, "write_units": 
             ON_DEMAND | {"warm_read_units": 15000},
             "read",
             None,
-            "50% of 15,000 on-demand RCU = 7,500 units/s",
+            "50% of 15,000 RCU of warm throughput = 7,500 units/s",
         ),
         (
             Rate.percent(50),
             ON_DEMAND,
             "write",
             None,
-            "50% of 4,000 on-demand WCU = 2,000 units/s",
+            (
+                "50% of 4,000 WCU, what a new on-demand table starts with "
+                "(and growing) = 2,000 units/s"
+            ),
         ),
         (Rate.units(500), {}, "read", None, "as given = 500 units/s"),
         (Rate.unlimited(), {}, "read", None, "as fast as the service allows"),
@@ -138,3 +142,30 @@ def test_a_plan_shows_both_ends_with_keys_rates_and_what_is_kept():
         "  columns: uuid_hash, day:when",
     ]
     assert plan.routes[0].at_rate.write == Rate.units(200)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, ON_DEMAND | {"max_write_units": 500}],
+    ids=["provisioned", "maximum"],
+)
+def test_a_figure_beyond_what_a_table_can_ever_pay_is_refused(changes):
+    table = describe(**changes)
+    assert plan_rate(Rate.units(750), table, "write").units_per_second == 750
+    with pytest.raises(RateError, match=r"751 units/s is more than 150 % .* most 750"):
+        plan_rate(Rate.units(751), table, "write")
+
+
+def test_a_figure_may_be_above_what_a_new_on_demand_table_starts_with():
+    table = describe(**ON_DEMAND)
+    assert plan_rate(Rate.units(50_000), table, "write").units_per_second == 50_000
+
+
+def test_a_scan_of_more_than_a_week_is_refused_with_its_time():
+    table = describe(size_bytes=10**12)
+    read = plan_rate(Rate.units(100), table, "read")
+    with pytest.raises(UserError, match=r"about 14 days at 100 units/s.*--yes"):
+        check_patience(table, read, consistent=False)
+    fast = plan_rate(Rate.units(500), table, "read")
+    check_patience(table, fast, consistent=True)
+    check_patience(table, plan_rate(Rate.unlimited(), table, "read"), consistent=True)

@@ -3,13 +3,16 @@
 import math
 from dataclasses import dataclass
 
+from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.tables import IndexDescription, TableDescription
-from transforms.limits import Direction, capacity_units
-from transforms.throttle.rate import Rate
+from transforms.limits import Direction, capacity_of
+from transforms.throttle.rate import MAX_PERCENT, Rate, RateError
 
-__all__ = ["PlannedRate", "plan_rate"]
+__all__ = ["PlannedRate", "check_patience", "plan_rate"]
 
-_UNIT = {"read": "RCU", "write": "WCU"}
+_READ_UNIT_BYTES = 4096
+_DAY_SECONDS = 24 * 3600.0
+_MOST_DAYS = 7.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +50,42 @@ def plan_rate(
     """Turns a rate into units a second of this table, or of its index.
 
     Raises:
-        RateError: a percentage of a capacity that is not known.
+        RateError: a percentage of a capacity that is not known, or a figure beyond
+            what the table can ever pay: 150 % of a capacity that is.
     """
     if rate.kind == "unlimited":
         return PlannedRate(math.inf, "as fast as the service allows")
+    capacity = capacity_of(table, direction, index)
     if rate.kind == "units":
-        return PlannedRate(rate.units_per_second(None), "as given")
-    capacity = capacity_units(table, direction, index)
-    mode = "provisioned" if table.billing_mode == "PROVISIONED" else "on-demand"
-    return PlannedRate(
-        rate.units_per_second(capacity),
-        f"{rate} of {capacity:,.6g} {mode} {_UNIT[direction]}",
-    )
+        most = capacity.units * MAX_PERCENT / 100
+        is_known = table.billing_mode == "PROVISIONED" or "maximum" in capacity.what
+        if is_known and rate.value > most > 0:
+            raise RateError(
+                f"{rate.value:,.6g} units/s is more than {MAX_PERCENT:g} % of "
+                f"{capacity.what}; give at most {most:,.6g}, or raise the capacity"
+            )
+        return PlannedRate(rate.value, "as given")
+    units = rate.units_per_second(capacity.units)
+    return PlannedRate(units, f"{rate} of {capacity.what}")
+
+
+def check_patience(
+    table: TableDescription, read: PlannedRate, *, consistent: bool
+) -> None:
+    """Refuses a scan that would take more than a week at its rate.
+
+    Args:
+        table: whose size the service counts about every six hours.
+        read: the rate to read at.
+        consistent: strongly consistent reads, which cost double.
+
+    Raises:
+        UserError: says how long it would take.
+    """
+    units = table.size_bytes / _READ_UNIT_BYTES * (1.0 if consistent else 0.5)
+    days = units / read.units_per_second / _DAY_SECONDS
+    if days > _MOST_DAYS:
+        raise UserError(
+            f"reading {table.name} takes about {days:,.0f} days at "
+            f"{read.units_per_second:,.6g} units/s; raise the rate, or go on with --yes"
+        )

@@ -9,9 +9,11 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Rate", "RateError"]
+__all__ = ["MAX_PERCENT", "Rate", "RateError"]
 
-_MAX_PERCENT = 150.0  # above 100 % only what DynamoDB saved up can pay
+MAX_PERCENT = 150.0
+"""Above 100 % only what DynamoDB saved up can pay."""
+
 _NUMBER = r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
 _PERCENT = re.compile(rf"{_NUMBER}\s*%")
 _UNITS = re.compile(rf"{_NUMBER}\s*(?:units\s*)?/\s*s", re.IGNORECASE)
@@ -43,7 +45,7 @@ class Rate:
         Raises:
             RateError: `percent` is out of bounds.
         """
-        if not 0 < percent <= _MAX_PERCENT:
+        if not 0 < percent <= MAX_PERCENT:
             raise RateError(
                 f"a percentage of capacity must be above 0 and at most 150, "
                 f"got {_plain(percent)}; give for example 10%"
