@@ -127,6 +127,8 @@ def test_a_count_and_a_limit_are_left_to_the_service(moto, birds, capsys):
     assert capsys.readouterr().out.splitlines()[3:] == ["           1", "(1 row)"]
     assert query(moto, birds, "EXPLAIN SELECT * FROM birds LIMIT 2") == 0
     assert "ended after 2 rows" in capsys.readouterr().out
+    assert query(moto, birds, "EXPLAIN SELECT * FROM birds LIMIT 5000000000") == 0
+    assert "by a parallel Scan" in capsys.readouterr().out
 
 
 def test_a_plan_says_what_a_query_costs_and_a_limit_refuses_it(moto, birds, capsys):
