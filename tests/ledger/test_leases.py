@@ -19,8 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.throttle_simulation import Event, FixedPromise, Simulation, churn
+from tests.support.engines import unique_name
 from tests.support.faulty_proxy.recording import worst_window
 from tests.support.processes import becomes_true
+from transforms.dynamodb.tables import TableRef
+from transforms.ledger.dynamodb_store import DynamoDBStore
 from transforms.ledger.errors import LedgerError, LedgerUnreachableError
 from transforms.ledger.lease_rows import WHOLE, read_leases
 from transforms.ledger.leased_limiter import LeasedLimiter
@@ -185,6 +188,26 @@ def test_who_asks_for_nothing_any_more_gives_everything_back(tmp_path):
         assert read_leases(store, "run", "budget").leases[0].parts == WHOLE
 
     asyncio.run(scenario())
+
+
+@pytest.mark.emulator
+@pytest.mark.usefixtures("engine_credentials")
+def test_two_workers_share_a_promise_through_a_dynamodb_table(moto):
+    url = moto.endpoint_url("eu-west-1")
+    table = TableRef(unique_name("ledger"), "eu-west-1", endpoint_url=url)
+    store = DynamoDBStore(table)
+    store.prepare()
+
+    async def scenario() -> None:
+        limiters = [holder_of(store, SystemClock(), 100, name) for name in "ab"]
+        began = SystemClock().monotonic()
+        while SystemClock().monotonic() - began < 8:
+            await asyncio.gather(*(limiter.acquire(5) for limiter in limiters))
+
+    asyncio.run(scenario())
+    read = read_leases(store, "run", "budget")
+    assert read.pool is not None
+    assert [lease.parts for lease in read.leases] == [WHOLE / 2] * 2
 
 
 def test_a_ledger_that_stays_away_fails_those_who_wait():
