@@ -5,6 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
+
 from pipelines import copy_tables
 from pipelines.account import Account, make_account
 from pipelines.command_line import read_options
@@ -15,6 +18,7 @@ from pipelines.launch import (
     check_runner,
     debugging,
     resume_run,
+    shares_files,
     start_run,
 )
 from pipelines.made_ready import TargetPlan, plan_targets
@@ -30,7 +34,7 @@ from pipelines.resume import (
 from pipelines.run_directory import RunDirectory
 from pipelines.run_spec import RunSpec, provide
 from pipelines.target_options import TargetOptions
-from transforms.dynamodb.errors import JobStoppedError
+from transforms.dynamodb.errors import JobStoppedError, UserError
 from transforms.dynamodb.transport import TransportConfig
 from transforms.ledger.location import open_store
 from transforms.ledger.run_record import take_up
@@ -110,6 +114,7 @@ def run(words: Sequence[str]) -> ExitCode:
 def run_copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
     """Runs a copy of checked options; see `run`."""
     beam_options = check_runner(options, beam_words, CopyOptions, TargetOptions)
+    _check_run_dir(options, beam_options)
     request = copy_tables.copy_request(options)
     transport = options.transport_config
     targets = plan_targets(request.source, request.routes, _targets(options), transport)
@@ -148,6 +153,16 @@ def _made_ready(
         targets.undo(directory, transport)
 
 
+def _check_run_dir(options: CopyOptions, beam_options: PipelineOptions) -> None:
+    """Refuses to keep rejected items where only the worker that wrote them looks."""
+    collects = options.on_reject == "collect"
+    if collects and options.run_dir is None and not shares_files(beam_options):
+        raise UserError(
+            "--run-dir is missing: workers on other machines keep rejected items "
+            "there, so name a place that all of them share, as s3://BUCKET/PREFIX"
+        )
+
+
 def _targets(options: CopyOptions) -> tuple[TargetOptions, ...]:
     """The targets as a copy's command line has them."""
     return tuple(each for each in options.targets if isinstance(each, TargetOptions))
@@ -158,7 +173,7 @@ def _begin(started: Run, options: CopyOptions, plan: CopyPlan) -> ExitCode:
     routes = () if options.limit else tuple(_names(plan))
     started = replace(started, context=replace(started.context, accounted=routes))
     planned = copy_tables.planned_options(options, plan)
-    planned = replace(planned, run_dir=str(started.directory.path))
+    planned = replace(planned, run_dir=started.directory.kept)
     spec = RunSpec(options=planned, target=TargetOptions, run=started.context)
     started.directory.spec.write_text(spec.to_json(), encoding="utf-8")
     ledger = started.context.ledger
@@ -189,6 +204,7 @@ def _resume(
 
 
 def _run(started: Run, spec: RunSpec, plan: CopyPlan) -> ExitCode:
+    FileSystems.set_options(started.beam_options)
     names = _names(plan)
     run_spec = provide(started.beam_options, spec)
     pipeline = started.pipeline()
@@ -215,7 +231,7 @@ def _run(started: Run, spec: RunSpec, plan: CopyPlan) -> ExitCode:
         names,
         is_query=bool(plan.pushed.queries),
     )
-    code = _conclude(account, started.directory, is_exact=counts is not None)
+    code = _conclude(account, spec.options.run_dir, is_exact=counts is not None)
     if limit is not None:
         limit.check(rejected=account.rejected, scanned=account.scanned, is_final=True)
     return code
@@ -230,13 +246,12 @@ def _names(plan: CopyPlan) -> list[str]:
     return [planned.route.name for planned in plan.routes]
 
 
-def _conclude(account: Account, directory: RunDirectory, *, is_exact: bool) -> ExitCode:
+def _conclude(account: Account, run_dir: str, *, is_exact: bool) -> ExitCode:
     print("\n".join(account.table()))
     if account.rejected:
-        print(f"rejected items are kept in {directory.rejected}")
-        for (route, code), items in sorted(
-            count_reasons(str(directory.rejected)).items()
-        ):
+        kept = f"{run_dir}/rejected"
+        print(f"rejected items are kept in {kept}")
+        for (route, code), items in sorted(count_reasons(kept).items()):
             print(f"  {route}: {code} {items:,}")
     if not is_exact:
         print(

@@ -273,7 +273,7 @@ def _choose_ledger(
     directory: RunDirectory,
     beam_options: PipelineOptions,
 ) -> LedgerLocation | None:
-    if not _shares_files(beam_options):
+    if not shares_files(beam_options):
         if chosen is None:
             print(
                 "no --ledger: each worker keeps to an even share of every rate, and "
@@ -322,7 +322,7 @@ def _share_workers(options: RunOptions, beam_options: PipelineOptions) -> None:
         direct.direct_running_mode = "multi_processing"
 
 
-def _shares_files(beam_options: PipelineOptions) -> bool:
+def shares_files(beam_options: PipelineOptions) -> bool:
     """True if the workers run on this host, where one SQLite file serves them all."""
     portable = beam_options.view_as(PortableOptions)
     return is_local(beam_options) or portable.environment_type == "LOOPBACK"

@@ -55,7 +55,7 @@ def run(words: Sequence[str]) -> ExitCode:
     spec = RunSpec.parse(directory.read_spec())
     if not isinstance(spec.options, CopyOptions):
         raise UserError(f"{directory.path} is not the run of a copy")
-    files = list_rejected(str(directory.rejected))
+    files = list_rejected(f"{spec.options.run_dir}/rejected")
     totals: Counter[str] = Counter()
     for route in spec.options.routes():
         of_route = [file for file in files if file.route == route.name]

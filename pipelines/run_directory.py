@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from apache_beam.io.filesystems import FileSystems
+
 from transforms.dynamodb.errors import UserError
 from transforms.ledger.location import LEDGER_FILE_NAME
 
@@ -24,15 +26,28 @@ def make_run_id(wall_seconds: float, rng: random.Random) -> str:
     return f"{moment:%Y%m%d-%H%M%S}-{rng.getrandbits(24):06x}"
 
 
+def _check_file_system(place: str) -> None:
+    try:
+        FileSystems.get_filesystem(place)
+    except ValueError as error:
+        raise UserError(
+            f"--run-dir: Beam has no file system for {place}; give s3://BUCKET/PREFIX, "
+            "or a path"
+        ) from error
+
+
 @dataclass(frozen=True, slots=True)
 class RunDirectory:
     """A directory that only its owner reads.
 
     Attributes:
-        path: an absolute path.
+        path: an absolute path, on this machine.
+        shared: the place that workers of other machines write to as well, on a
+            file system of Beam's such as ``s3://bucket/runs/7``.
     """
 
     path: Path
+    shared: str | None = None
 
     @classmethod
     def at(cls, path: str) -> "RunDirectory":
@@ -62,16 +77,21 @@ class RunDirectory:
         """Makes the directory that was chosen, or the usual one for this run.
 
         Raises:
-            UserError: it cannot be made, or holds the ledger of an earlier run.
+            UserError: no file system is for it, it cannot be made, or it holds the
+                ledger of an earlier run.
         """
-        path = cls.at(chosen or str(_DEFAULT / run_id)).path
+        shared = chosen if chosen and "://" in chosen else None
+        if shared is not None:
+            _check_file_system(shared)
+        local = str(_DEFAULT / run_id) if chosen is None or shared else chosen
+        path = cls.at(local).path
         try:
             path.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
                 f"--run-dir: cannot make {path}: {error.strerror}; name another"
             ) from error
-        directory = cls(path)
+        directory = cls(path, shared and shared.rstrip("/"))
         if directory.ledger.exists():
             raise UserError(
                 f"--run-dir: {path} holds the ledger of an earlier run; name another, "
@@ -104,6 +124,11 @@ class RunDirectory:
             ) from error
 
     @property
-    def rejected(self) -> Path:
+    def kept(self) -> str:
+        """Where the workers write: the shared place, or the directory itself."""
+        return self.shared or str(self.path)
+
+    @property
+    def rejected(self) -> str:
         """Where rejected items are kept."""
-        return self.path / "rejected"
+        return f"{self.kept}/rejected"

@@ -42,7 +42,8 @@ class RunOptions:
         metadata=flag(
             RUN_GROUP,
             "where the run keeps its progress and rejected items; by default "
-            ".beam-dynamodb/runs/ and the run's name",
+            ".beam-dynamodb/runs/ and the run's name. Where the workers are on other "
+            "machines, a place that all of them share, as s3://BUCKET/PREFIX",
             metavar="DIR",
             convert=convert.text,
         ),
