@@ -1,6 +1,6 @@
 """Workers that share a rate, simulated: the real buckets and leases on a held clock.
 
-    python -m benchmarks.throttle_simulation --workers 1000 --minutes 10
+    python -m benchmarks.throttle_simulation --workers 20 --minutes 60
 
 Only the ledger (in memory) and the table (which charges what was asked) are made up.
 Each worker has a clock of its own, wrong by hours and fast or slow by some percent;
@@ -324,7 +324,7 @@ def churn(
 def main(words: Sequence[str] | None = None) -> int:
     """Runs one simulation and says what came of it; 1 if I5 was broken."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--workers", type=int, default=1000)
+    parser.add_argument("--workers", type=int, default=20)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--promise", type=float, default=40_000)
     parser.add_argument("--churn", type=float, default=60, help="events a minute")
