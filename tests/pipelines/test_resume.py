@@ -21,7 +21,7 @@ from transforms.ledger.sqlite_store import SQLiteStore
 
 pytestmark = [pytest.mark.dynoxide, pytest.mark.usefixtures("engine_credentials")]
 
-ITEMS, SEGMENTS = 2_000, 40
+ITEMS, SEGMENTS = 4_000, 40
 ROOT = str(Path(__file__).parents[2])
 
 
@@ -46,8 +46,8 @@ def words(dynoxide: Engine, source: str) -> list[str]:
     target = make_table(dynoxide, "us-west-2", unique_name(), "id")
     words = ["copy", "--source", f"eu-west-1/{source}", "--run-dir", "kept"]
     words += ["--source-endpoint", dynoxide.endpoint_url("eu-west-1")]
-    words += ["--segments", str(SEGMENTS), "--page-limit", "20"]
-    words += ["--to", f"us-west-2/{target}", "--write-units", "300"]
+    words += ["--segments", str(SEGMENTS), "--page-limit", "1"]
+    words += ["--to", f"us-west-2/{target}", "--write-units", "1000"]
     return [*words, "--endpoint", dynoxide.endpoint_url("us-west-2")]
 
 
