@@ -93,6 +93,5 @@ def test_a_worker_looks_for_cycles_less_often_unless_that_was_turned_off(monkeyp
     monkeypatch.setattr(gc, "set_threshold", set_to.append)
     for youngest in (700, 0, 50_000):
         monkeypatch.setattr(gc, "get_threshold", lambda found=youngest: (found, 10, 10))
-        worker_loop().close()
-        worker_loop()
+        _ProcessLoop().get().close()
     assert set_to == [20_000]
