@@ -80,6 +80,36 @@ def test_a_span_with_another_end_replaces_it_and_drops_what_followed(store):
     assert chain_of(store) == Chain(key(5), is_done=False, counts={"scanned": 9})
 
 
+def test_a_worker_given_up_that_still_writes_undoes_nothing_of_its_successor(store):
+    successor = ReceiptWriter(store, RUN, 1, "b")
+    successor.write([span(None, 3, scanned=6), span(3, None, scanned=4)])
+    for end in (1, 2):
+        ReceiptWriter(store, RUN, 1, "a").write([span(None, end, scanned=end)])
+    assert chain_of(store) == Chain(None, is_done=True, counts={"scanned": 10})
+
+
+def test_a_chain_may_go_on_with_the_span_of_another_writer(store):
+    ReceiptWriter(store, RUN, 1, "a").write([span(None, 2, scanned=4)])
+    ReceiptWriter(store, RUN, 1, "b").write([span(None, 1, scanned=2)])
+    ReceiptWriter(store, RUN, 1, "c").write([span(2, None, scanned=5)])
+    assert chain_of(store) == Chain(None, is_done=True, counts={"scanned": 9})
+
+
+def test_of_two_chains_that_end_early_the_longer_one_is_gone_on_with(store):
+    ReceiptWriter(store, RUN, 1, "a").write([span(None, 1, pages=2)])
+    ReceiptWriter(store, RUN, 1, "b").write([span(None, 2, pages=1)])
+    ReceiptWriter(store, RUN, 1, "c").write([span(2, 3, pages=5)])
+    assert chain_of(store).end_key == key(3)
+
+
+def test_a_segment_of_very_many_spans_is_followed_to_its_end(store):
+    spans = [span(n or None, n + 1, scanned=1) for n in range(3000)]
+    ReceiptWriter(store, RUN, 1).write([*spans, span(3000, None)])
+    chain = chain_of(store)
+    assert chain.is_done
+    assert chain.counts["scanned"] == 3000
+
+
 def test_a_run_taken_up_by_another_process_fences_this_one_off(store):
     old = ReceiptWriter(store, RUN, 1)
     record = read_record(store, RUN)

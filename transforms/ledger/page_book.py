@@ -14,6 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 from transforms.ledger.location import LedgerLocation, open_store
 from transforms.ledger.receipts import ReceiptWriter, Span, page_digest
@@ -205,7 +206,7 @@ def page_book_for(
         book = _registry.books.get(key)
         if book is None:
             book = _registry.books[key] = PageBook(
-                ReceiptWriter(open_store(location), run_id, epoch),
+                ReceiptWriter(open_store(location), run_id, epoch, uuid4().hex[:8]),
                 routes,
                 flush_interval_seconds=_PAID_FLUSH_INTERVAL_SECONDS
                 if location.serves_hosts

@@ -4,11 +4,12 @@
                 start                        ^ the chain ends   not counted
 
 A span is some pages of one segment that follow each other; its row is found by the
-segment and the key that it starts at, and says where it ends. Rows are overwritten,
-never incremented: pages that are read again (a bundle retried, a run resumed) replace
-their own receipts, and are counted once. Only the unbroken chain of spans from a
-segment's start counts; a span that starts where one did before and ends elsewhere
-replaces it, and so drops what followed. No Beam here.
+segment, the key that it starts at and the writer, and says where it ends. Rows are
+overwritten, never incremented: a span that starts where one of its writer's did and
+ends elsewhere replaces it, and so drops what followed. Only one unbroken chain of
+spans from a segment's start counts: the one that goes furthest. So pages that are
+read again (a bundle retried, a run resumed) are counted once, and a worker that was
+given up and still lives can't undo the receipts of its successor. No Beam here.
 """
 
 from collections import Counter
@@ -100,16 +101,21 @@ class ReceiptWriter:
         store: the run's ledger.
         run_id: the run.
         epoch: of the run when this process was told about it.
+        name: tells this writer's rows from those of others. A writer overwrites its
+            own only.
     """
 
-    def __init__(self, store: LedgerStore, run_id: str, epoch: int) -> None:
+    def __init__(
+        self, store: LedgerStore, run_id: str, epoch: int, name: str = "0"
+    ) -> None:
         self._store = store
+        self._name = name
         self._run_id = run_id
         self._partition = _partition(run_id)
         self._fence = Check(RUNS, run_id, epoch)
 
     def write(self, spans: Iterable[Span]) -> None:
-        """Writes the spans' rows over what is there.
+        """Writes the spans' rows over this writer's.
 
         Raises:
             FencedError: the run has another epoch now; nothing more was written.
@@ -125,7 +131,7 @@ class ReceiptWriter:
 
     def _row(self, span: Span) -> Row:
         data = msgspec.msgpack.encode((span.end_key, dict(span.counts)))
-        sort = f"{span.segment:0{_SEGMENT_DIGITS}}/{span.start.hex()}"
+        sort = f"{span.segment:0{_SEGMENT_DIGITS}}/{span.start.hex()}/{self._name}"
         return Row(self._partition, sort, 1, data)
 
 
@@ -171,10 +177,9 @@ def total_of(chains: Iterable[Chain]) -> dict[str, int]:
 
 
 def _chain(spans: Sequence[Span]) -> Chain:
-    by_start = {span.start: span for span in spans}
     counts: Counter[str] = Counter()
     end_key: bytes | None = None
-    for span in _follow(by_start):
+    for span in _furthest(spans):
         counts.update(span.counts)
         end_key = span.end_key
         if end_key is None:
@@ -182,17 +187,57 @@ def _chain(spans: Sequence[Span]) -> Chain:
     return Chain(end_key, is_done=False, counts=counts)
 
 
-def _follow(by_start: dict[bytes, Span]) -> Iterator[Span]:
+@dataclass(frozen=True, slots=True, order=True)
+class _Way:
+    """How far one gets from a key: to the segment's end, or by so many pages."""
+
+    is_done: bool = False
+    pages: int = 0
+    first: Span | None = field(default=None, compare=False)
+
+
+def _furthest(spans: Sequence[Span]) -> Iterator[Span]:
+    """Yields the chain from the segment's start that goes furthest."""
+    by_start: dict[bytes, list[Span]] = {}
+    for each in spans:
+        by_start.setdefault(each.start, []).append(each)
+    ways = _ways(by_start)
     start = b""
-    # Each span once: keys only grow along a segment, so none can come twice unless
+    # Each start once: keys only grow along a segment, so none can come twice unless
     # the rows are not ours.
-    while (span := by_start.pop(start, None)) is not None:
+    while (span := ways.pop(start, _Way()).first) is not None:
         yield span
         start = page_digest(span.end_key)
 
 
+def _ways(by_start: Mapping[bytes, Sequence[Span]]) -> dict[bytes, _Way]:
+    """The best way on from each key that can be reached; a walk without recursion."""
+    ways: dict[bytes, _Way] = {}
+    entered: set[bytes] = set()
+    waiting = [b""]
+    while waiting:
+        start = waiting[-1]
+        spans = by_start.get(start, ())
+        if start not in entered:
+            entered.add(start)
+            ends = {page_digest(s.end_key) for s in spans if s.end_key is not None}
+            waiting += ends - entered
+            continue
+        waiting.pop()
+        ways[start] = max((_way(span, ways) for span in spans), default=_Way())
+    return ways
+
+
+def _way(span: Span, ways: Mapping[bytes, _Way]) -> _Way:
+    pages = span.counts.get("pages", 1)
+    if span.end_key is None:
+        return _Way(is_done=True, pages=pages, first=span)
+    rest = ways.get(page_digest(span.end_key), _Way())
+    return _Way(rest.is_done, pages + rest.pages, span)
+
+
 def _span(row: Row) -> Span:
-    segment, _, start = row.sort.partition("/")
+    segment, start, _ = row.sort.split("/")
     end_key, counts = _DATA.decode(row.data)
     return Span(int(segment), bytes.fromhex(start), end_key, counts)
 
