@@ -83,8 +83,8 @@ def running_job_server(options: PipelineOptions, log: Path) -> Iterator[None]:
             server.start()
         except Exception as error:
             raise UserError(
-                f"the job server does not start: {error}; 'beam-dynamodb doctor' says "
-                f"what is missing, and its log is {log}"
+                f"the job server does not start: {error}; it needs Java and "
+                f"its jar (docs/runners.md), and its log is {log}"
             ) from error
         try:
             port = options.view_as(JobServerOptions).job_port

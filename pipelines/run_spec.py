@@ -110,8 +110,8 @@ class RunSpec:
         """
         if not text:
             raise UserError(
-                "this job was started without a run id, so nothing was read; start a "
-                "built jar by 'beam-dynamodb template launch JAR'"
+                "this job was started without a run id, so nothing was read; "
+                "launch it by the command, as 'beam-dynamodb template launch FILE'"
             )
         document = msgspec.json.decode(text)
         _check_format(document["format"])
