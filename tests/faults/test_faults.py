@@ -151,7 +151,7 @@ def test_a_region_that_goes_away_for_a_while_comes_back(copy, proxy, rows):
 def test_an_outage_past_the_deadline_stops_the_job_and_dead_letters_nothing(
     copy, proxy, rows
 ):
-    copy = copy.again("--deadline", "2")
+    copy = copy.again("--deadline", "6")
     process = copy.start()
     try:
         copy.wait_for_pages(1, process)
@@ -168,7 +168,7 @@ def test_an_outage_past_the_deadline_stops_the_job_and_dead_letters_nothing(
 
 
 def test_credentials_that_stay_expired_stop_the_job(copy, proxy, rows):
-    copy = copy.again("--deadline", "2")
+    copy = copy.again("--deadline", "6")
     process = copy.start()
     try:
         copy.wait_for_pages(1, process)
