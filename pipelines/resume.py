@@ -118,7 +118,9 @@ def _with_machine(
         said: RunOptions = whole
     else:
         said = build(RunOptions, parsed.said)
-    machine = {name: getattr(said, name) for name in _of_the_machine()}
+    # What was not said now stays as the run was told.
+    now_said = parsed.said.keys() & _of_the_machine()
+    machine = {name: getattr(said, name) for name in now_said}
     return replace(options, **machine | {"run_dir": options.run_dir})
 
 

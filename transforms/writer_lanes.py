@@ -292,22 +292,23 @@ class LaneWriter(ABC):
             self._lanes.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def _write_queued(self) -> None:
-        await self._limiter.acquire(0)  # until it knows what may be spent at once
-        while self._queue and self._error is None:
-            request = self._queue.popleft()
-            try:
+        """Whatever goes wrong stops the writer: a lane that just ends hangs the job."""
+        try:
+            # Until the limiter knows what may be spent at once.
+            await self._limiter.acquire(0)
+            while self._queue and self._error is None:
+                request = self._queue.popleft()
                 await self._write(request)
-            except asyncio.CancelledError:
-                self._stop(JobStoppedError("the writer's event loop was closed"))
-                raise
-            except BeamDynamoDBError as error:
-                self._stop(error)
-            except Exception as error:  # noqa: BLE001  # a defect must not hang the job
-                stopped = JobStoppedError(f"the writer failed: {error!r}")
-                stopped.__cause__ = error
-                self._stop(stopped)
-            else:
                 self._release(request)
+        except asyncio.CancelledError:
+            self._stop(JobStoppedError("the writer's event loop was closed"))
+            raise
+        except BeamDynamoDBError as error:
+            self._stop(error)
+        except Exception as error:  # noqa: BLE001  # a defect must not hang the job
+            stopped = JobStoppedError(f"the writer failed: {error!r}")
+            stopped.__cause__ = error
+            self._stop(stopped)
 
     async def _spend(self, request: Request, units: float) -> Spending:
         """Waits for our own rate, which counts towards no deadline."""
