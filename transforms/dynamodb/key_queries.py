@@ -172,4 +172,4 @@ class KeyQueryClient:
         """Returns one page; raises as `DynamoDBClient.call` does."""
         body = request.body()
         reply = await self._client.call("Query", body, meter=meter)
-        return parse_scan_page(reply)
+        return parse_scan_page(reply, filtered=request.filter is not None)
