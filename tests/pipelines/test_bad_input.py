@@ -215,7 +215,14 @@ def test_a_ledger_that_cannot_be_used_is_refused(tables, capsys, ledger, error):
 
 
 def test_a_ledger_of_one_host_is_refused_for_a_clusters_workers(tables, capsys):
-    words = ["--ledger", "sqlite:ledger", "--workers", "2"]
+    words = [
+        "--ledger",
+        "sqlite:ledger",
+        "--run-dir",
+        "s3://bucket/runs",
+        "--workers",
+        "2",
+    ]
     beam = ["--", "--runner=FlinkRunner", "--environment_type=PROCESS"]
     assert tables.copy(*ends(tables), *words, *beam) == 2
     assert "serves the processes of one host" in capsys.readouterr().err
