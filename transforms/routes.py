@@ -41,7 +41,6 @@ __all__ = [
     "Mode",
     "Processed",
     "Route",
-    "keeps_keys",
 ]
 
 Filter: TypeAlias = str | Condition | Callable[[Item], bool]
@@ -168,11 +167,6 @@ def check_columns(columns: Mapping[str, str] | None, where: str) -> None:
             )
             raise UserError(msg)
         seen[target] = source
-
-
-def keeps_keys(columns: Mapping[str, str] | None, key_names: Sequence[str]) -> bool:
-    """Tells whether columns leave every key attribute there under its own name."""
-    return columns is None or all(columns.get(name) == name for name in key_names)
 
 
 def as_condition(

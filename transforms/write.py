@@ -1,10 +1,10 @@
 """Writes items to tables: the sink, and the branch to several regions.
 
 PCollection[Item] --(filter, columns once)--+--> Route oregon   --> us-west-2
-+--> Route virginia --> us-east-1
+                                            +--> Route virginia --> us-east-1
 
 per route:  batch of items -> ItemProgram -> BatchWriter -> Receipt
--> RejectedItem
+                                                         -> RejectedItem
 """
 
 from collections.abc import Mapping, Sequence

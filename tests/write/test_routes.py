@@ -13,7 +13,7 @@ from transforms.dynamodb.errors import ExpressionError, UserError
 from transforms.dynamodb.expressions import parse_condition
 from transforms.dynamodb.tables import TableRef
 from transforms.items import Item, ItemBatch, Origin
-from transforms.routes import ItemProgram, Route, keeps_keys
+from transforms.routes import ItemProgram, Route
 
 TARGET = TableRef("birds", region="us-west-2")
 
@@ -64,14 +64,6 @@ def test_a_filter_that_does_not_parse_shows_the_place():
 def test_a_route_travels_whatever_its_filter(item_filter):
     route = a_route(filter=item_filter, columns={"a": "b"})
     assert pickle.loads(pickle.dumps(route)) == route
-
-
-def test_columns_keep_the_keys_if_each_stays_under_its_own_name():
-    keys = ("id", "day")
-    assert keeps_keys(None, keys)
-    assert keeps_keys({"id": "id", "day": "day", "x": "y"}, keys)
-    assert not keeps_keys({"id": "id"}, keys)
-    assert not keeps_keys({"id": "day", "day": "id"}, keys)
 
 
 # --- filters --------------------------------------------------------------------------
