@@ -1,15 +1,9 @@
 """One backup, from checked options to its manifest and its account."""
 
-import platform
-import random
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import version
-from pathlib import Path
 
-import apache_beam as beam
-import pyarrow as pa
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines import backup_table
@@ -18,16 +12,10 @@ from pipelines.backup_options import BackupOptions
 from pipelines.launch import ExitCode, check_runner, start_run
 from pipelines.progress import ProgressPrinter
 from pipelines.run_directory import RunDirectory
-from transforms.archive.digest import ContentDigest
 from transforms.archive.errors import FileSystemError
-from transforms.archive.export_layout import EXPORTS
+from transforms.archive.exports import begin_manifest, new_directory
 from transforms.archive.files import join, write_bytes
-from transforms.archive.manifest import (
-    FORMAT_VERSION,
-    STARTED,
-    Manifest,
-    read_manifest,
-)
+from transforms.archive.manifest import STARTED, read_manifest
 from transforms.archive.parquet_inference import infer_schema
 from transforms.archive.parquet_types import Schema
 from transforms.archive.sampling import sample_items
@@ -39,7 +27,6 @@ from transforms.dynamodb.event_loop import worker_loop
 from transforms.planning.checks import check_source
 from transforms.planning.plan import CopyPlan
 from transforms.throttle.clock import SystemClock
-from transforms.timestamps import iso_utc
 
 __all__ = ["run_backup"]
 
@@ -63,9 +50,8 @@ def run_backup(
     if options.dry_run:
         print("dry run: nothing was written")
         return ExitCode.DONE, None
-    backup_id = _make_backup_id(SystemClock().wall(), random.SystemRandom())
-    directory = _directory(options, backup_id)
-    _check_writable(directory, backup_id)
+    directory = new_directory(options.to, options.format)
+    _check_writable(directory)
     started = start_run(options, beam_options, request.source)
     spec = _spec(options, plan, directory, started.context.run_id)
     print(f"backup in {directory}", flush=True)
@@ -84,30 +70,14 @@ def run_backup(
     return _conclude(account, directory, started.directory), directory
 
 
-def _make_backup_id(wall_seconds: float, rng: random.Random) -> str:
-    """Returns a name of the service's form: milliseconds, then eight hex digits.
-
-    >>> _make_backup_id(1795493700.5, random.Random(1))[:15]
-    '01795493700500-'
-    """
-    return f"{int(wall_seconds * 1000):014d}-{rng.getrandbits(32):08x}"
-
-
-def _directory(options: BackupOptions, backup_id: str) -> str:
-    """Returns where the backup goes; what it is in decides what is around it."""
-    to = options.to if "://" in options.to else str(Path(options.to).absolute())
-    if options.format == "dynamodb-json":
-        return join(to, EXPORTS, backup_id)
-    return join(to, backup_id)
-
-
-def _check_writable(directory: str, backup_id: str) -> None:
+def _check_writable(directory: str) -> None:
     """Writes the file that the service's exports begin with, too.
 
     Raises:
         UserError: no permission, no bucket, another region.
     """
     try:
+        backup_id = directory.rpartition("/")[2]
         write_bytes(join(directory, STARTED), backup_id.encode())
     except FileSystemError as error:
         raise UserError(f"--to: {error}") from error
@@ -119,29 +89,16 @@ def _spec(
     table = plan.request.source
     client = client_for(table, options.transport_config)
     schema = _schema(options, plan, client)
-    head = Manifest(
-        format_version=FORMAT_VERSION,
-        backup_id=directory.rpartition("/")[2],
+    head = begin_manifest(
+        directory,
         run_id=run_id,
-        format=options.format,
         source=table.display,
         table=worker_loop().run(capture_table(client)),
-        started=iso_utc(SystemClock().wall()),
-        ended="",
-        items=0,
-        digest=ContentDigest().hex,
-        filter=options.filter,
-        columns=None if options.columns is None else dict(options.columns),
-        lossless=options.lossless or schema is None,
-        schema=None if schema is None else str(schema),
+        schema=schema,
         partition_by=None if options.partitions is None else str(options.partitions),
-        versions={
-            "beam-dynamodb": version("beam-dynamodb"),
-            "apache-beam": beam.__version__,
-            "pyarrow": pa.__version__,
-            "python": platform.python_version(),
-        },
-        files=[],
+        lossless=options.lossless,
+        filter=options.filter,
+        columns=options.columns,
     )
     return BackupSpec(
         directory=directory,

@@ -50,6 +50,13 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for type checkers and editors; at run time see __getattr__
+    from transforms.archive.exports import (
+        ReadFromDynamoDBExport as ReadFromDynamoDBExport,
+    )
+    from transforms.archive.exports import (
+        WriteToDynamoDBExport as WriteToDynamoDBExport,
+    )
+    from transforms.archive.write_backup import BackupResult as BackupResult
     from transforms.dynamodb.attribute_values import (
         AttributeValueError as AttributeValueError,
     )
@@ -88,6 +95,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time see __getattr__
 
 __all__ = [
     "AttributeValueError",
+    "BackupResult",
     "BeamDynamoDBError",
     "Condition",
     "ExpressionError",
@@ -104,6 +112,7 @@ __all__ = [
     "Rate",
     "RateError",
     "ReadFromDynamoDB",
+    "ReadFromDynamoDBExport",
     "Receipt",
     "RejectedItem",
     "Route",
@@ -116,6 +125,7 @@ __all__ = [
     "WriteRejected",
     "WriteResult",
     "WriteToDynamoDB",
+    "WriteToDynamoDBExport",
     "WriteToRegions",
     "demand_of",
     "parse_condition",
@@ -125,6 +135,8 @@ __all__ = [
 # This file runs before any module of the package does, those without Beam included,
 # and Beam takes seconds to import: each name is looked up when somebody asks for it.
 _MODULES = {
+    "transforms.archive.exports": ("ReadFromDynamoDBExport", "WriteToDynamoDBExport"),
+    "transforms.archive.write_backup": ("BackupResult",),
     "transforms.dynamodb.attribute_values": ("AttributeValueError", "Value"),
     "transforms.dynamodb.errors": (
         "BeamDynamoDBError",

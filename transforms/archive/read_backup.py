@@ -41,7 +41,14 @@ from transforms.items import Item, OpenPages, Origin, Page
 from transforms.run_context import RunContext
 from transforms.tally import Tally
 
-__all__ = ["ReadBackup", "ReadChanges", "VerifyParts", "verify_part"]
+__all__ = [
+    "CheckParts",
+    "ReadBackup",
+    "ReadChanges",
+    "ReadParts",
+    "VerifyParts",
+    "verify_part",
+]
 
 _CHUNK_BYTES = 1024 * 1024
 _PAGE_BYTES = 1024 * 1024
@@ -70,15 +77,32 @@ class VerifyParts(beam.PTransform[PBegin, beam.PCollection[int]]):
 
     def expand(self, pbegin: PBegin) -> beam.PCollection[int]:
         """Returns the number of files."""
-        files = {part.path: part for part in self.parts}
         verified: beam.PCollection[int] = (
             pbegin
-            | "Files" >> beam.Create(list(files.values())).with_output_types(Part)
+            | "Files" >> beam.Create(list(self.parts)).with_output_types(Part)
+            | "Check" >> CheckParts()
+        )
+        return verified
+
+
+class CheckParts(beam.PTransform[beam.PCollection[Part], beam.PCollection[int]]):
+    """The same, of parts that are found when the pipeline runs."""
+
+    def expand(self, pcoll: beam.PCollection[Part]) -> beam.PCollection[int]:
+        """Returns the number of files."""
+        verified: beam.PCollection[int] = (
+            pcoll
+            | "A part a file" >> beam.Filter(_stands_for_its_file)
             | "To every worker" >> beam.Reshuffle()
             | "Check each" >> beam.Map(verify_part)
             | "All of them" >> beam.CombineGlobally(sum)
         )
         return verified
+
+
+def _stands_for_its_file(part: Part) -> bool:
+    """True of one part of each file; the others are row groups of the same."""
+    return not part.row_group
 
 
 @dataclass(eq=False)
@@ -106,6 +130,27 @@ class ReadBackup(beam.PTransform[PBegin, beam.PCollection[Item]]):
         items: beam.PCollection[Item] = (
             pbegin
             | "Parts" >> beam.Create(list(self.parts)).with_output_types(Part)
+            | "Read" >> ReadParts(self.verified, self.run, self.counts)
+        )
+        return items
+
+
+@dataclass(eq=False)
+class ReadParts(beam.PTransform[beam.PCollection[Part], beam.PCollection[Item]]):
+    """The same, of parts that are found when the pipeline runs."""
+
+    verified: beam.PCollection[int]
+    run: RunContext | None = field(default=None)
+    counts: bool = True
+
+    def __post_init__(self) -> None:
+        """Makes it a transform."""
+        super().__init__()
+
+    def expand(self, pcoll: beam.PCollection[Part]) -> beam.PCollection[Item]:
+        """Returns the items."""
+        items: beam.PCollection[Item] = (
+            pcoll
             | "To every worker" >> beam.Reshuffle()
             | "Read pages"
             >> beam.ParDo(

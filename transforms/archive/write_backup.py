@@ -50,13 +50,22 @@ from transforms.tally import Tally
 from transforms.throttle.clock import SystemClock
 from transforms.timestamps import iso_utc
 
-__all__ = ["BACKUP", "BackupResult", "BackupSpec", "WriteBackup"]
+__all__ = [
+    "BACKUP",
+    "FILE_BYTES",
+    "BackupFormat",
+    "BackupResult",
+    "BackupSpec",
+    "WriteBackup",
+]
 
 BACKUP = "backup"
 """The route's name in counters and in the account."""
 
+FILE_BYTES = 256 * 1024 * 1024
+"""A data file is closed when it holds this much, before compression."""
+
 _REJECTED: Final = "rejected"
-_FILE_BYTES = 256 * 1024 * 1024
 # In one worker, over all open files.
 _MOST_WAITING_BYTES = 256 * 1024 * 1024
 _MOST_OPEN_FILES = 256
@@ -85,7 +94,7 @@ class BackupSpec:
     table_id: str = ""
     schema: Schema | None = None
     partition_by: PartitionBy | None = None
-    file_bytes: int = _FILE_BYTES
+    file_bytes: int = FILE_BYTES
 
     def open_file(self, folder: str) -> DataFile:
         """Opens a new data file.

@@ -58,7 +58,7 @@ def check_restore(
     found = worker_loop().run(_describe_all(request.routes, transport))
     manifest = request.base.manifest if request.base else None
     for route, table in zip(request.routes, found, strict=True):
-        if manifest is not None:
+        if manifest is not None and manifest.table:
             check_keys(
                 route=route.name,
                 source=(manifest.source, key_schema(manifest.table)),
@@ -97,7 +97,7 @@ def create_targets(
     Raises:
         UserError: the backup does not know its table, or a target exists.
     """
-    if base is None or base.manifest is None:
+    if base is None or base.manifest is None or not base.manifest.table:
         raise UserError(
             "--create-table: only a backup of beam-dynamodb's knows its table; create "
             "the target yourself"
