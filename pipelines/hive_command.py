@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pipelines import conversions as convert
 from pipelines.command_line import read_options
 from pipelines.copy_command import run_copy
-from pipelines.flags import build, flag
+from pipelines.flags import build, flag, said_form
 from pipelines.help_text import BEAM_FLAGS_HELP, EXIT_CODES_HELP, draw_help
 from pipelines.hive.copies import CopyWords, copies_of
 from pipelines.hive.parser import parse_script
@@ -49,6 +49,8 @@ What is understood
 {EXIT_CODES_HELP}"""  # noqa: S608 - no query, but help
 
 _SCRIPT = "The script"
+_OWN = ("file", "region")
+"""What a copy does not take: it is said of the script."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,7 @@ def _run_script(options: HiveOptions, beam_words: Sequence[str]) -> ExitCode:
     if not copies:
         raise UserError(f"{options.file} has no INSERT; there is nothing to run")
     built = [
-        _options(options, said, place if len(copies) > 1 else 0)
+        copy_options(options, said, place if len(copies) > 1 else 0)
         for place, (_, said) in enumerate(copies, start=1)
     ]
     worst = ExitCode.DONE
@@ -138,28 +140,13 @@ def _run_script(options: HiveOptions, beam_words: Sequence[str]) -> ExitCode:
     return worst
 
 
-def _options(options: HiveOptions, said: CopyWords, number: int) -> CopyOptions:
+def copy_options(options: HiveOptions, said: CopyWords, number: int) -> CopyOptions:
     """Returns a copy's options; each INSERT of several has a directory of its own."""
     own, targets = said
-    shared: dict[str, Any] = {
-        name: getattr(options, name)
-        for name in (
-            "transport",
-            "deadline",
-            "workers",
-            "dry_run",
-            "debug",
-            "on_reject",
-            "endpoint",
-            "ledger",
-            "runner_profile",
-            "yes",
-        )
-        if getattr(options, name) is not None
-    }
-    if options.run_dir is not None:
-        place = Path(options.run_dir, f"insert-{number}") if number else options.run_dir
-        shared["run_dir"] = str(place)
+    shared = {name: one for name, one in said_form(options).items() if name not in _OWN}
+    if options.run_dir is not None and number:
+        # A path, or a place on any file system of Beam's.
+        shared["run_dir"] = f"{options.run_dir.rstrip('/')}/insert-{number}"
     return build(
         CopyOptions,
         own | shared,

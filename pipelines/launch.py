@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -234,15 +233,7 @@ def start_run(
         store = open_store(ledger, options.transport_config)
         store.prepare()
         store.put_many([Row(RUNS, run_id, 1, b"")])
-    pause_file = options.pause_file and str(Path(options.pause_file).absolute())
-    context = RunContext(
-        run_id=run_id,
-        ledger=ledger,
-        workers=options.workers or 1,
-        pause_file=pause_file,
-        rate_schedule=options.rate_schedule,
-    )
-    return Run(beam_options, directory, context)
+    return Run(beam_options, directory, options.run_context(run_id, ledger))
 
 
 def resume_run(

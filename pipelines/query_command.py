@@ -4,6 +4,7 @@ import random
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -102,7 +103,8 @@ def run(words: Sequence[str]) -> ExitCode:
 def _query(options: QueryOptions, beam_words: Sequence[str]) -> ExitCode:
     kept = KeptAside(lambda: _run_directory(options))
     reading = Reading(
-        run_id=_run_id(),
+        # Samples and queries on one machine: nobody shares the rate.
+        run=replace(options.run_context(_run_id()), workers=1),
         transport=options.transport_config,
         misfits=options.misfits,
         keep_aside=kept.keep,

@@ -14,6 +14,7 @@ from pipelines.options import CopyOptions
 from pipelines.query_cost import check_cost, cost_lines
 from pipelines.query_options import QueryOptions, TableOptions
 from pipelines.query_progress import StageProgress
+from pipelines.run_options import said_of_run
 from pipelines.target_options import TargetOptions
 from transforms import metrics
 from transforms.dynamodb.client import client_for
@@ -49,7 +50,7 @@ def run_inserts(
     sources = {plan.reads[0].found.named.display for _, plan in inserts if plan.reads}
     whole = [each for each in copies if each is not None]
     if len(whole) == len(copies) and len(sources) == 1:
-        return run_copy(_copy_options(options, inserts, whole), beam_words)
+        return run_copy(copy_options(options, inserts, whole), beam_words)
     return _write_rows(options, inserts, reading, beam_words)
 
 
@@ -62,7 +63,7 @@ def _copied(plan: QueryPlan) -> Copied | None:
     return copied(plan.statement.text, found.schema)
 
 
-def _copy_options(
+def copy_options(
     options: QueryOptions,
     inserts: Sequence[tuple[Insert, QueryPlan]],
     copies: Sequence[Copied],
@@ -84,17 +85,7 @@ def _copy_options(
         "endpoint": options.endpoint,
         "yes": True,
     }
-    names = (
-        "workers",
-        "run_dir",
-        "transport",
-        "deadline",
-        "dry_run",
-        "debug",
-        "ledger",
-        "runner_profile",
-    )
-    given |= {name: getattr(options, name) for name in names}
+    given |= said_of_run(options)
     targets = []
     for (insert, _), copy in zip(inserts, copies, strict=True):
         said: dict[str, Any] = {

@@ -1,13 +1,16 @@
 """The options that every pipeline has: about its run, not about its tables."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from pipelines import conversions as convert
-from pipelines.flags import flag
+from pipelines.flags import flag, flags_of, said_form
 from transforms.dynamodb.transport_types import TransportConfig
+from transforms.ledger.location import LedgerLocation
+from transforms.run_context import RunContext
 
-__all__ = ["RUN_GROUP", "RunOptions"]
+__all__ = ["RUN_GROUP", "RunOptions", "said_of_run"]
 
 RUN_GROUP = "The run"
 """Heading of these options in every command's help, where it comes last."""
@@ -114,7 +117,30 @@ class RunOptions:
         ),
     )
 
+    def run_context(
+        self, run_id: str, ledger: LedgerLocation | None = None
+    ) -> RunContext:
+        """Returns what the workers of a run of these options know of it."""
+        pause_file = self.pause_file and str(Path(self.pause_file).absolute())
+        return RunContext(
+            run_id=run_id,
+            ledger=ledger,
+            workers=self.workers or 1,
+            pause_file=pause_file,
+            rate_schedule=self.rate_schedule,
+        )
+
     @property
     def transport_config(self) -> TransportConfig:
         """How the job's requests travel, and how long they are tried."""
         return TransportConfig(kind=self.transport, deadline_seconds=self.deadline)
+
+
+def said_of_run(options: RunOptions) -> dict[str, Any]:
+    """Returns what was said of the run, as a job file says it.
+
+    A command that runs another one hands it on whole: an option that is new here
+    must not be forgotten there.
+    """
+    known = flags_of(RunOptions)
+    return {name: one for name, one in said_form(options).items() if name in known}

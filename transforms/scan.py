@@ -46,6 +46,7 @@ from transforms.run_context import RunContext
 from transforms.run_values import Given, RunValue
 from transforms.scan_restriction import (
     MAX_SEGMENTS,
+    SEGMENTS_IN_FLIGHT,
     ScanRestriction,
     ScanRestrictionCoder,
     ScanRestrictionTracker,
@@ -113,7 +114,7 @@ class ReadFromDynamoDB(beam.PTransform[PBegin, beam.PCollection[Item]]):
     filter: str | Condition | None = None
     names: Mapping[str, str] | None = None
     values: Mapping[str, Any] | None = None
-    segments_in_flight: int = 32
+    segments_in_flight: int = SEGMENTS_IN_FLIGHT
     splits: int = 16
     limit: int | None = None
     demand: Demand | None = None

@@ -25,6 +25,7 @@ from apache_beam.io.iobase import RestrictionProgress, RestrictionTracker
 
 __all__ = [
     "MAX_SEGMENTS",
+    "SEGMENTS_IN_FLIGHT",
     "EndClaim",
     "OpenSegment",
     "PageClaim",
@@ -59,6 +60,10 @@ def segment_at(place: int, total_segments: int) -> int:
     """
     return place * _step(total_segments) % total_segments
 
+
+SEGMENTS_IN_FLIGHT = 32
+"""How many segments a reader has open by default. Few make small pages dear: each page
+wakes somebody. Each may hold a page of 1 MB."""
 
 _PAGE_BYTES = 1024 * 1024  # what ends a page, see API_Scan
 # About 64 pages: the one page that a segment reads in vain at its end is 2 %.

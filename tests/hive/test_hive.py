@@ -8,8 +8,11 @@ import pytest
 
 from pipelines.commands import run
 from pipelines.demo.engines import Engine
+from pipelines.flags import build, flags_of
 from pipelines.hive.copies import copies_of
 from pipelines.hive.parser import parse_script
+from pipelines.hive_command import HiveOptions, copy_options
+from pipelines.run_options import RunOptions
 from tests.support.engines import make_table
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.expressions import parse_condition
@@ -250,3 +253,40 @@ def test_a_script_without_an_insert_has_nothing_to_run(tmp_path, capsys):
     script.write_text(BOTH)
     assert run(["hive", str(script)]) == 2
     assert "no INSERT" in capsys.readouterr().err
+
+
+def test_every_option_of_the_run_reaches_each_copy():
+    said = {
+        "runner_profile": "flink",
+        "workers": 3,
+        "ledger": "dynamodb:runs",
+        "pause_file": "/tmp/pause",
+        "rate_schedule": "08:00-20:00=10%; Europe/Berlin",
+        "transport": "botocore",
+        "deadline": 60,
+        "dry_run": True,
+        "debug": True,
+    }
+    assert {*said, "run_dir"} == set(flags_of(RunOptions))
+    others = {"on_reject": "fail", "yes": True, "endpoint": "http://localhost:1"}
+    options = build(HiveOptions, {"file": "s.sql"} | said | others)
+    copied = copy_options(options, one_copy(BOTH + "INSERT INTO b SELECT * FROM a"), 0)
+    for name in (*said, *others):
+        assert getattr(copied, name) == getattr(options, name), name
+
+
+@pytest.mark.parametrize(
+    ("run_dir", "number", "expected"),
+    [
+        ("runs", 0, "runs"),
+        ("runs", 2, "runs/insert-2"),
+        ("s3://bucket/runs/7/", 2, "s3://bucket/runs/7/insert-2"),
+        (None, 2, None),
+    ],
+)
+def test_each_of_several_inserts_has_a_run_directory_of_its_own(
+    run_dir, number, expected
+):
+    options = HiveOptions(file="s.sql", run_dir=run_dir)
+    words = one_copy(BOTH + "INSERT INTO b SELECT * FROM a")
+    assert copy_options(options, words, number).run_dir == expected

@@ -7,11 +7,18 @@ import pytest
 
 from pipelines.commands import run
 from pipelines.demo.engines import Engine
+from pipelines.flags import build, flags_of
+from pipelines.query_insert import copy_options
+from pipelines.query_options import QueryOptions
+from pipelines.run_options import RunOptions
 from tests.support.engines import make_table, unique_name
 from transforms.dynamodb.errors import JobStoppedError, UserError
-from transforms.query.inserts import Copied, copied, parse_inserts
+from transforms.query.inserts import Copied, Insert, copied, parse_inserts
+from transforms.query.plan import QueryRequest, check_query
+from transforms.query.reading import Reading
 from transforms.query.row_items import item_of_row
 from transforms.query.schema import parse_schema
+from transforms.query.statement import parse_query
 
 SCHEMA = parse_schema("id VARCHAR, n DOUBLE, moment VARCHAR FROM day")
 
@@ -144,3 +151,32 @@ def test_a_query_is_no_insert_and_values_are_refused():
 def test_what_dynamodb_cannot_hold_stops_with_its_column():
     with pytest.raises(JobStoppedError, match="'mean'"):
         item_of_row(["id", "mean"], ["x", float("nan")])
+
+
+@pytest.mark.emulator
+@pytest.mark.usefixtures("engine_credentials")
+def test_every_option_of_the_run_reaches_the_copy(moto, orders):
+    said = {
+        "runner_profile": "flink",
+        "workers": 3,
+        "run_dir": "s3://bucket/run",
+        "ledger": "dynamodb:runs",
+        "pause_file": "/tmp/pause",
+        "rate_schedule": "08:00-20:00=10%; Europe/Berlin",
+        "transport": "botocore",
+        "deadline": 60,
+        "dry_run": True,
+        "debug": True,
+    }
+    assert set(said) == set(flags_of(RunOptions))
+    endpoint = moto.endpoint_url("eu-west-1")
+    select = f'SELECT * FROM "eu-west-1/{orders}"'
+    options = build(QueryOptions, {"sql": select, "endpoint": endpoint} | said)
+    request = QueryRequest(
+        statement=parse_query(select), tables=(), inline=options.inline
+    )
+    insert = Insert("us-west-2/late", select)
+    plan = check_query(request, Reading())
+    copied_by = copy_options(options, [(insert, plan)], [Copied(None, None)])
+    for name in said:
+        assert getattr(copied_by, name) == getattr(options, name), name

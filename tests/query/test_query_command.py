@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -310,3 +311,24 @@ def test_every_flag_is_in_the_help(options):
     for one in flags_of(options).values():
         assert f"\n  {one.option}" in drawn
     assert max(map(len, drawn.splitlines())) <= 88
+
+
+@pytest.mark.parametrize("words", [[], DIRECT], ids=["one machine", "Beam"])
+def test_a_query_waits_while_its_pause_file_is_there(moto, birds, capsys, words):
+    pause = Path("pause")
+    pause.touch()
+    waited = []
+
+    def go_on() -> None:
+        waited.append(capsys.readouterr().out)
+        pause.unlink()
+
+    timer = threading.Timer(2.0, go_on)
+    timer.start()
+    sql = "SELECT count(*) AS n FROM birds WHERE name <> 'roc'"
+    options = ["--pause-file", "pause", "--out", "csv"]
+    # The schema is given, so nothing is read before the query itself.
+    assert query(moto, birds, sql, *SCHEMA, *options, *words) == 0
+    timer.join()
+    assert waited == [""]
+    assert capsys.readouterr().out == "n\n3\n"

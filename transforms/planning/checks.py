@@ -24,7 +24,7 @@ from transforms.planning.plan import CopyPlan, CopyRequest, PlannedRoute
 from transforms.planning.regions import check_region
 from transforms.push_down import PushDown, demand_of, push_down
 from transforms.routes import Route, as_mapping
-from transforms.scan_restriction import choose_segments
+from transforms.scan_restriction import SEGMENTS_IN_FLIGHT, choose_segments
 from transforms.selection import open_selector
 from transforms.throttle.clock import SystemClock
 from transforms.throttle.rate import Rate, RateError
@@ -32,7 +32,6 @@ from transforms.throttle.rate import Rate, RateError
 __all__ = ["check_copy", "check_source", "splits_for"]
 
 _SPLITS_PER_WORKER = 4
-_SEGMENTS_IN_FLIGHT = 8  # as ReadFromDynamoDB reads by default
 _LEAST_SEGMENTS = 16  # DescribeTable says 0 bytes of a table filled an hour ago
 _SERVING = frozenset({"ACTIVE", "UPDATING"})
 
@@ -152,7 +151,7 @@ def _cut(request: CopyRequest, source: TableDescription) -> tuple[int, int]:
     segments = request.segments or choose_segments(
         source.size_bytes,
         max(splits_for(request.workers), _LEAST_SEGMENTS),
-        _SEGMENTS_IN_FLIGHT,
+        SEGMENTS_IN_FLIGHT,
     )
     return segments, splits_for(request.workers, segments)
 

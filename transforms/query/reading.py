@@ -23,14 +23,14 @@ from transforms.query.backups import read_backup
 from transforms.query.columns import ColumnDecoder, Columns, MisfitPolicy
 from transforms.query.tables import NamedTable, TableRead
 from transforms.run_context import RunContext
-from transforms.scan_restriction import choose_segments
+from transforms.scan_restriction import SEGMENTS_IN_FLIGHT, choose_segments
 from transforms.segment_reader import SegmentReader
 from transforms.throttle.clock import SystemClock
 
 __all__ = ["ReadCounts", "Reading", "arrow_schema", "read_table", "sample_table"]
 
-_SEGMENTS_IN_FLIGHT = 8
-_PAGES_PER_SEGMENT = 2
+# Beside one page of each segment on its way: those that become columns.
+_PAGES_READ_AHEAD = 8
 _FIRST_SEGMENTS = 4  # a sample is taken from this many places of the table
 ROW = "row"
 """Name of the column that a table without needed columns has: one NULL a row."""
@@ -64,13 +64,13 @@ class Reading:
     """How the tables of a query are read.
 
     Attributes:
-        run_id: runs in one process share no budget.
+        run: what readers of a run know of it: who pays, and when to pause.
         transport: connections and timeouts.
         misfits: what becomes of items that do not fit.
         keep_aside: is given a table's name and its items left out.
     """
 
-    run_id: str = ""
+    run: RunContext = field(default_factory=lambda: RunContext(""))
     transport: TransportConfig = field(default_factory=TransportConfig)
     misfits: MisfitPolicy = "error"
     keep_aside: Callable[[str, Sequence[Wire]], None] = forget
@@ -123,7 +123,7 @@ def _columns(
 def _pages(read: TableRead, table: TableRef, reading: Reading) -> Iterator[ScanPage]:
     description = read.found.description
     assert description is not None
-    in_flight = 1 if read.limit is not None else _SEGMENTS_IN_FLIGHT
+    in_flight = 1 if read.limit is not None else SEGMENTS_IN_FLIGHT
     if read.keys:
         segments = len(read.keys)
     elif read.limit is not None:
@@ -170,12 +170,10 @@ def _open_reader(
     return SegmentReader(
         KeyQueryClient(client) if read.keys else client,
         request,
-        limiter_for(
-            table, "read", named.read, capacity, run=RunContext(reading.run_id)
-        ),
+        limiter_for(table, "read", named.read, capacity, run=reading.run),
         worker=worker_loop(),
         clock=SystemClock(),
-        pages_in_flight=_PAGES_PER_SEGMENT * _SEGMENTS_IN_FLIGHT,
+        pages_in_flight=SEGMENTS_IN_FLIGHT + _PAGES_READ_AHEAD,
     )
 
 
@@ -193,9 +191,7 @@ def sample_table(
     reader = SegmentReader(
         client_for(table, reading.transport),
         ScanRequest(table.wire_name, total_segments=_FIRST_SEGMENTS, page_limit=each),
-        limiter_for(
-            table, "read", named.read, capacity, run=RunContext(reading.run_id)
-        ),
+        limiter_for(table, "read", named.read, capacity, run=reading.run),
         worker=worker_loop(),
         clock=SystemClock(),
         pages_in_flight=_FIRST_SEGMENTS,

@@ -53,11 +53,12 @@ class ReadTableRows(beam.PTransform[Any, beam.PCollection[Rows]]):
                 )
             )
             return rows
+        reading = replace(self._reading, run=self._run)
         rows = (
             pbegin
             | "Parts" >> beam.Create(_parts(self._read))
             | "Share out" >> beam.Reshuffle()
-            | "Read a part" >> beam.ParDo(ReadPart(self._reading))
+            | "Read a part" >> beam.ParDo(ReadPart(reading))
         )
         return rows
 
