@@ -173,7 +173,11 @@ def _begin(started: Run, options: CopyOptions, plan: CopyPlan) -> ExitCode:
     routes = () if options.limit else tuple(_names(plan))
     started = replace(started, context=replace(started.context, accounted=routes))
     planned = copy_tables.planned_options(options, plan)
-    planned = replace(planned, run_dir=started.directory.kept)
+    planned = replace(
+        planned,
+        run_dir=started.directory.kept,
+        pause_file=started.context.pause_file,  # whole, as a resumption needs it
+    )
     spec = RunSpec(options=planned, target=TargetOptions, run=started.context)
     started.directory.spec.write_text(spec.to_json(), encoding="utf-8")
     ledger = started.context.ledger
@@ -196,8 +200,12 @@ def _resume(
         print("dry run: nothing was written")
         return ExitCode.DONE
     record = take_up(resumed.store, resumed.record)
-    workers = options.workers or 1
-    context = replace(resumed.spec.run, epoch=record.epoch, workers=workers)
+    before = resumed.spec.run
+    context = replace(
+        options.run_context(before.run_id, before.ledger),
+        epoch=record.epoch,
+        accounted=before.accounted,
+    )
     started = resume_run(resumed.directory, context, beam_options, options)
     spec = RunSpec(options=options, target=TargetOptions, run=context)
     return _run(started, spec, plan)

@@ -39,21 +39,25 @@ from transforms.dynamodb.errors import JobStoppedError, UserError
 from transforms.dynamodb.event_loop import worker_loop
 from transforms.dynamodb.tables import TableRef
 from transforms.ledger.errors import LedgerUnreachableError
+from transforms.ledger.leases import LEASE_SECONDS
 from transforms.ledger.location import LedgerLocation, open_store
 from transforms.ledger.progress import read_progress
-from transforms.ledger.receipts import (
-    LEASE_SECONDS,
-    read_chains,
-    read_segments,
-    total_of,
-)
+from transforms.ledger.receipts import read_chains, read_segments, total_of
 from transforms.ledger.store import RUNS, LedgerStore, Row
 from transforms.metrics import counters_of
 from transforms.run_context import RunContext
 from transforms.stop import clear_stop, request_stop
 from transforms.throttle.clock import SystemClock
 
-__all__ = ["ExitCode", "Run", "check_runner", "debugging", "start_run"]
+__all__ = [
+    "ExitCode",
+    "Run",
+    "check_runner",
+    "debugging",
+    "resume_run",
+    "shares_files",
+    "start_run",
+]
 
 
 _PAID_READ_SECONDS = 5.0  # where every read of the progress costs read units

@@ -15,14 +15,14 @@ OnReject: TypeAlias = Literal["fail", "collect"]
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The account of one page's items in one route.
+    """The account of some items in one route: those of a page, as a rule.
 
     `items + fanned_out = written + filtered + skipped + superseded + rejected`, always.
 
     Attributes:
         route: the route's name.
-        origin: the page the items came from; None where a stage between scan and
-            sink made them anew.
+        origin: the page the items came from; None where they are of several, or a
+            stage between scan and sink made them anew.
         items: items that reached the sink.
         written: puts or deletes that the service confirmed.
         filtered: items that the route's own filter left out.

@@ -222,12 +222,15 @@ class WriteItems(beam.DoFn):
     def process_batch(self, batch: ItemBatch) -> Iterator[Written]:
         """Queues the batch's items; yields what became of earlier ones."""
         writer = self._open_writer()
-        for run in batch.split_runs():
-            done = self._program.apply(run)
+        # A book has a leaf for each page. Else items that a shuffle has mixed stay
+        # together: page by page each request would hold one of them.
+        parts = [batch] if self._book is None else batch.split_runs()
+        for part in parts:
+            done = self._program.apply(part)
             self._count_program(done)
             token = _Submitted(
-                run.runs[0][0],
-                len(run),
+                part.runs[0][0] if len(part.runs) == 1 else None,
+                len(part),
                 done.filtered,
                 done.skipped,
                 done.fanned_out,

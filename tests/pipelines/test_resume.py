@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
-from pipelines import launch
+from pipelines import copy_command, launch
 from pipelines.commands import run
 from pipelines.demo.engines import Engine
+from pipelines.run_spec import RunSpec
 from tests.support.engines import make_table, unique_name
 from tests.support.processes import becomes_true
 from transforms.ledger.receipts import read_chains
 from transforms.ledger.sqlite_store import SQLiteStore
+from transforms.run_context import RunContext
 
 pytestmark = [pytest.mark.dynoxide, pytest.mark.usefixtures("engine_credentials")]
 
@@ -160,6 +162,30 @@ def test_a_table_made_anew_is_refused(dynoxide, words, capsys):
     make_table(dynoxide, "us-west-2", target, "id")
     assert run(["copy", "--resume", "kept"]) == 2
     assert "made again since" in capsys.readouterr().err
+
+
+def test_a_pause_and_a_timetable_said_on_the_way_hold_for_the_workers(
+    words, tmp_path, monkeypatch
+):
+    place = words.index("--to")
+    assert run([*words[:place], "--pause-file", "wait", *words[place:]]) == 0
+    told: list[RunContext] = []
+
+    def remember(_started: object, spec: RunSpec, _plan: object) -> int:
+        told.append(spec.run)
+        return 0
+
+    monkeypatch.setattr(copy_command, "_run", remember)
+    monkeypatch.chdir("/")
+    assert run(["copy", "--resume", str(tmp_path / "kept")]) == 0
+    assert told[0].pause_file == str(tmp_path / "wait")
+    assert told[0].rate_schedule is None
+    again = ["copy", "--resume", str(tmp_path / "kept"), "--workers", "2"]
+    again += ["--pause-file", "/hold", "--rate-schedule", "08:00-20:00=10%; UTC"]
+    assert run(again) == 0
+    assert told[1].pause_file == "/hold"
+    assert told[1].rate_schedule == "08:00-20:00=10%; UTC"
+    assert (told[1].workers, told[1].epoch) == (2, 3)
 
 
 @pytest.mark.parametrize("name", ["no-such-run", ""])

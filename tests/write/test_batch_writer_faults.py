@@ -224,6 +224,33 @@ def test_a_loop_that_ends_wakes_the_caller():
         writer.drain()
 
 
+class FailingLimiter(UnlimitedLimiter):
+    """Learns from its table what may be spent, and is told that nobody may ask."""
+
+    def __init__(self, error):
+        self.error = error
+
+    async def acquire(self, units):
+        await asyncio.sleep(0)
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [JobStoppedError("denied"), OSError("denied")], ids=["typed", "a defect"]
+)
+def test_a_limiter_that_fails_stops_the_job_instead_of_hanging_it(worker, error):
+    """A lane that just ended would leave its queue, and whoever drains, for ever."""
+    writer = writer_to(FakeTable(), worker, FailingLimiter(error))
+    writer.submit([item("a")], None)
+
+    def drain() -> str:
+        with pytest.raises(JobStoppedError, match="denied") as caught:
+            writer.drain()
+        return str(caught.value)
+
+    assert "denied" in in_time(drain)
+
+
 def test_an_error_within_a_halved_request_counts_no_item_twice(worker):
     """The bundle fails, and is written again from its start."""
     table = FakeTable()

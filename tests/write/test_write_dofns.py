@@ -129,12 +129,26 @@ def test_every_item_is_written_filtered_superseded_or_rejected(pages, share, spl
     for receipt in receipts:
         arrived[receipt.origin] += receipt.items
     sent: Counter[Origin | None] = Counter()
-    for origin, chosen in pages:
-        sent[origin] += len(chosen)
+    for batch in batches:
+        origins = [origin for origin, _ in batch.runs]
+        sent[origins[0] if len(origins) == 1 else None] += len(batch)
     assert +arrived == +sent
     assert sum(receipt.rejected for receipt in receipts) == len(rejected)
     assert sum(receipt.filtered for receipt in receipts) == version // 3
     assert table.items == latest
+
+
+def test_items_that_a_shuffle_has_mixed_share_requests():
+    """Page by page each request would hold one item, at 25 times the cost."""
+    table = DescribedTable()
+    mixed = ItemBatch(
+        [item(f"{number}") for number in range(100)],
+        tuple((ORIGINS[1 + number % 2], 1) for number in range(100)),
+    )
+    with sink_to(table) as sink:
+        receipts, _ = run_bundle(sink, [mixed])
+    assert table.requests == 4
+    assert [(each.origin, each.written) for each in receipts] == [(None, 100)]
 
 
 # --- bundles that fail ----------------------------------------------------------------

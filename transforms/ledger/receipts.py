@@ -31,7 +31,6 @@ from transforms.ledger.store import (
 )
 
 __all__ = [
-    "LEASE_SECONDS",
     "Chain",
     "FencedError",
     "ReceiptWriter",
@@ -42,9 +41,6 @@ __all__ = [
     "read_segments",
     "total_of",
 ]
-
-LEASE_SECONDS = 10.0
-"""How long a worker that was cut off may still be sending."""
 
 _SEGMENT_DIGITS = 7
 _DIGEST_BYTES = 8
