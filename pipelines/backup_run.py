@@ -9,7 +9,7 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines import backup_table
 from pipelines.account import Account, make_account
 from pipelines.backup_options import BackupOptions
-from pipelines.launch import ExitCode, check_runner, start_run
+from pipelines.launch import ExitCode, check_run_dir, check_runner, start_run
 from pipelines.progress import ProgressPrinter
 from pipelines.run_directory import RunDirectory
 from transforms.archive.errors import FileSystemError
@@ -43,6 +43,8 @@ def run_backup(
         JobStoppedError: the job failed, or its accounts do not balance.
     """
     beam_options = check_runner(options, beam_words, BackupOptions)
+    if options.on_reject == "collect" or options.delete_after_verify:
+        check_run_dir(options, beam_options)
     FileSystems.set_options(beam_options)
     request = backup_table.backup_request(options)
     plan = check_source(request, options.transport_config)
@@ -55,7 +57,7 @@ def run_backup(
     started = start_run(options, beam_options, request.source)
     spec = _spec(options, plan, directory, started.context.run_id)
     print(f"backup in {directory}", flush=True)
-    options = replace(options, run_dir=str(started.directory.path))
+    options = replace(options, run_dir=started.directory.kept)
     pipeline = started.pipeline()
     backup_table.build(pipeline, options, plan, spec, started.context)
     progress = ProgressPrinter(

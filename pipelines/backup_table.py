@@ -1,11 +1,10 @@
 """The backup: one scan, filtered and mapped, into files. Wiring only."""
 
-from pathlib import Path
-
 import apache_beam as beam
 
 from pipelines.backup_options import BackupOptions
-from transforms.archive.write_backup import BackupSpec, WriteBackup
+from transforms.archive.files import join
+from transforms.archive.write_backup import BACKUP, BackupSpec, WriteBackup
 from transforms.planning.plan import CopyPlan, CopyRequest
 from transforms.run_context import RunContext
 from transforms.scan import ReadFromDynamoDB
@@ -66,5 +65,5 @@ def build(
         spec=spec, on_reject=options.on_reject, run=run
     )
     if result.rejected is not None and options.run_dir:
-        path = Path(options.run_dir, "rejected", "backup")
-        _ = result.rejected | "Keep rejected" >> WriteRejected(str(path))
+        path = join(options.run_dir, "rejected", BACKUP)
+        _ = result.rejected | "Keep rejected" >> WriteRejected(path)

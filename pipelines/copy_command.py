@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import copy_tables
 from pipelines.account import Account, make_account
@@ -15,10 +14,10 @@ from pipelines.help_text import BEAM_FLAGS_HELP, EXIT_CODES_HELP, draw_help
 from pipelines.launch import (
     ExitCode,
     Run,
+    check_run_dir,
     check_runner,
     debugging,
     resume_run,
-    shares_files,
     start_run,
 )
 from pipelines.made_ready import TargetPlan, plan_targets
@@ -34,7 +33,7 @@ from pipelines.resume import (
 from pipelines.run_directory import RunDirectory
 from pipelines.run_spec import RunSpec, provide
 from pipelines.target_options import TargetOptions
-from transforms.dynamodb.errors import JobStoppedError, UserError
+from transforms.dynamodb.errors import JobStoppedError
 from transforms.dynamodb.transport import TransportConfig
 from transforms.ledger.location import open_store
 from transforms.ledger.run_record import take_up
@@ -114,7 +113,8 @@ def run(words: Sequence[str]) -> ExitCode:
 def run_copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
     """Runs a copy of checked options; see `run`."""
     beam_options = check_runner(options, beam_words, CopyOptions, TargetOptions)
-    _check_run_dir(options, beam_options)
+    if options.on_reject == "collect":
+        check_run_dir(options, beam_options)
     request = copy_tables.copy_request(options)
     transport = options.transport_config
     targets = plan_targets(request.source, request.routes, _targets(options), transport)
@@ -151,16 +151,6 @@ def _made_ready(
         yield
     finally:
         targets.undo(directory, transport)
-
-
-def _check_run_dir(options: CopyOptions, beam_options: PipelineOptions) -> None:
-    """Refuses to keep rejected items where only the worker that wrote them looks."""
-    collects = options.on_reject == "collect"
-    if collects and options.run_dir is None and not shares_files(beam_options):
-        raise UserError(
-            "--run-dir is missing: workers on other machines keep rejected items "
-            "there, so name a place that all of them share, as s3://BUCKET/PREFIX"
-        )
 
 
 def _targets(options: CopyOptions) -> tuple[TargetOptions, ...]:

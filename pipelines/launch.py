@@ -52,6 +52,7 @@ from transforms.throttle.clock import SystemClock
 __all__ = [
     "ExitCode",
     "Run",
+    "check_run_dir",
     "check_runner",
     "debugging",
     "resume_run",
@@ -207,6 +208,21 @@ class _ProgressReader:
             with suppress(LedgerUnreachableError):
                 self._counts = read_progress(self._store, self._run_id)
         return self._counts
+
+
+def check_run_dir(options: RunOptions, beam_options: PipelineOptions) -> None:
+    """Refuses to keep rejected items where only the worker that wrote them looks.
+
+    For every command that keeps some, before anything is read.
+
+    Raises:
+        UserError: workers are on other machines, and no place is named.
+    """
+    if options.run_dir is None and not shares_files(beam_options):
+        raise UserError(
+            "--run-dir is missing: workers on other machines keep rejected items "
+            "there, so name a place that all of them share, as s3://BUCKET/PREFIX"
+        )
 
 
 def start_run(

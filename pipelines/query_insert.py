@@ -2,14 +2,14 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
 
 from pipelines.copy_command import run_copy
 from pipelines.flags import build
-from pipelines.launch import ExitCode, Run, check_runner, start_run
+from pipelines.launch import ExitCode, Run, check_run_dir, check_runner, start_run
 from pipelines.options import CopyOptions
 from pipelines.query_cost import check_cost, cost_lines
 from pipelines.query_options import QueryOptions, TableOptions
@@ -115,6 +115,8 @@ def _write_rows(
     if options.misfits == "aside":
         raise UserError("--misfits aside is not for INSERT; choose error or null")
     beam_options = check_runner(options, beam_words, QueryOptions, TableOptions)
+    check_run_dir(options, beam_options)
+    FileSystems.set_options(beam_options)
     cuts = [cut_plan(plan, options.broadcast_mb) for _, plan in inserts]
     targets = [_target(options, insert, plan) for insert, plan in inserts]
     for (insert, plan), _ in zip(inserts, targets, strict=True):
@@ -177,8 +179,8 @@ def _write(
             transport=options.transport_config,
         )
     )
-    path = Path(started.directory.path, "rejected", name)
-    _ = result.rejected | f"Keep rejected of {name}" >> WriteRejected(str(path))
+    path = FileSystems.join(started.directory.rejected, name)
+    _ = result.rejected | f"Keep rejected of {name}" >> WriteRejected(path)
 
 
 def _target(options: QueryOptions, insert: Insert, plan: QueryPlan) -> TableRef:
@@ -214,6 +216,6 @@ def _account(
         for name in names
     ]
     if rejected:
-        print(f"rejected items are kept in {started.directory.path / 'rejected'}")
+        print(f"rejected items are kept in {started.directory.rejected}")
     print(f"rows: {'; '.join(parts)}", flush=True)
     return ExitCode.REJECTED if rejected else ExitCode.DONE

@@ -11,7 +11,14 @@ from pipelines import restore_table
 from pipelines.account import make_account
 from pipelines.command_line import read_options
 from pipelines.help_text import BEAM_FLAGS_HELP, EXIT_CODES_HELP, draw_help
-from pipelines.launch import ExitCode, Run, check_runner, debugging, start_run
+from pipelines.launch import (
+    ExitCode,
+    Run,
+    check_run_dir,
+    check_runner,
+    debugging,
+    start_run,
+)
 from pipelines.options import RouteOptions
 from pipelines.progress import ProgressPrinter
 from pipelines.restore_options import RestoreOptions
@@ -78,6 +85,8 @@ def run(words: Sequence[str]) -> ExitCode:
 
 def _restore(options: RestoreOptions, beam_words: Sequence[str]) -> ExitCode:
     beam_options = check_runner(options, beam_words, RestoreOptions, RouteOptions)
+    if options.on_reject == "collect":
+        check_run_dir(options, beam_options)
     FileSystems.set_options(beam_options)
     if options.via_export and options.dry_run:
         print(f"{options.via_export} would be exported to {options.export_to}")
@@ -101,7 +110,7 @@ def _restore(options: RestoreOptions, beam_words: Sequence[str]) -> ExitCode:
         print("dry run: nothing was written")
         return ExitCode.DONE
     started = start_run(options, beam_options)
-    options = replace(options, run_dir=str(started.directory.path))
+    options = replace(options, run_dir=started.directory.kept)
     return _run(options, request, planned, started)
 
 

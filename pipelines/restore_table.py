@@ -1,12 +1,11 @@
 """The restore: a backup, checked whole, into tables; then changes. Wiring only."""
 
-from pathlib import Path
-
 import apache_beam as beam
 from apache_beam.transforms.combiners import Count
 
 from pipelines.restore_options import RestoreOptions
 from transforms.archive.apply_changes import ApplyChanges, NewestChanges
+from transforms.archive.files import join
 from transforms.archive.read_backup import ReadBackup, ReadChanges, VerifyParts
 from transforms.archive.sources import Part
 from transforms.planning.plan import PlannedRoute
@@ -39,7 +38,7 @@ def build(
     transport = options.transport_config
     base = request.base.parts if request.base else ()
     changes = [part for each in request.changes for part in each.parts]
-    verified = pipeline | "Check every file" >> VerifyParts([*base, *changes])
+    verified = pipeline | "Check every file" >> VerifyParts([*base, *changes], run)
     rejected: list[tuple[str, beam.PCollection[RejectedItem]]] = []
     after: dict[str, beam.PCollection[int]] = {}
     if request.base:
@@ -83,9 +82,9 @@ def build(
             rejected += [(name, each) for each in collections]
     if options.run_dir:
         for number, (name, items) in enumerate(rejected):
-            path = Path(options.run_dir, "rejected", f"{name}-{number}")
+            path = join(options.run_dir, "rejected", f"{name}-{number}")
             label = f"Keep rejected of {name} {number}"
-            _ = items | label >> WriteRejected(str(path))
+            _ = items | label >> WriteRejected(path)
 
 
 def _keys_are_unique(parts: tuple[Part, ...]) -> bool:

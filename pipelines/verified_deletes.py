@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 from apache_beam.io.filesystems import FileSystems
@@ -14,6 +13,7 @@ from pipelines.launch import ExitCode, Run, check_runner, start_run
 from pipelines.progress import ProgressPrinter
 from transforms.archive.compare_backup import CompareBackup, CompareItems
 from transforms.archive.delete_backed_up import DELETE, DeleteBackedUp, DeleteSpec
+from transforms.archive.files import join
 from transforms.archive.manifest import Manifest
 from transforms.archive.sources import Backup, find_backup
 from transforms.dynamodb.client import client_for
@@ -86,8 +86,8 @@ def _delete_items(
         ),
         run=started.context,
     )
-    path = Path(started.directory.path, "rejected", DELETE)
-    _ = kept | "Keep what is kept" >> WriteRejected(str(path))
+    path = join(started.directory.rejected, DELETE)
+    _ = kept | "Keep what is kept" >> WriteRejected(path)
     progress = ProgressPrinter(
         sys.stderr,
         monotonic=SystemClock().monotonic,

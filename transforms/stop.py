@@ -2,6 +2,7 @@
 
     launcher: request_stop --> a file beside the run's ledger
     scan:     stop_requested, before each page --> no more pages
+    restore:  stop_if_asked, before each page --> the job fails, to be run again
 
 Workers on other hosts can't see it; there the runner cancels the job.
 """
@@ -11,7 +12,13 @@ from pathlib import Path
 from transforms.dynamodb.errors import JobStoppedError
 from transforms.run_context import RunContext
 
-__all__ = ["StoppedError", "clear_stop", "request_stop", "stop_requested"]
+__all__ = [
+    "StoppedError",
+    "clear_stop",
+    "request_stop",
+    "stop_if_asked",
+    "stop_requested",
+]
 
 
 class StoppedError(JobStoppedError):
@@ -38,6 +45,16 @@ def stop_requested(run: RunContext) -> bool:
     """Tells whether somebody asked."""
     path = _path(run)
     return path is not None and path.exists()
+
+
+def stop_if_asked(run: RunContext | None) -> None:
+    """Fails a step of a run that may simply be run again, if somebody asked.
+
+    Raises:
+        StoppedError: somebody did.
+    """
+    if run is not None and stop_requested(run):
+        raise StoppedError("the run was stopped; run it again, which is safe")
 
 
 def _path(run: RunContext) -> Path | None:

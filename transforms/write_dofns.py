@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 import apache_beam as beam
@@ -25,6 +26,7 @@ from transforms.routes import Filter, ItemProgram, Processed, Route
 from transforms.run_context import RunContext
 from transforms.run_values import RunValue
 from transforms.selection import ItemSelector, Selection, open_selector
+from transforms.stop import stop_if_asked
 from transforms.tally import Tally
 from transforms.throttle.clock import SystemClock
 from transforms.writer_lanes import LaneWriter, Outcome, Refused
@@ -241,7 +243,10 @@ class WriteItems(beam.DoFn):
 
     def finish_bundle(self) -> Iterator[Finished]:
         """Waits for everything in flight; yields the rest of the results."""
-        for result in self._results(self._open_writer().drain()):
+        run = self._options.run
+        # A run with receipts finishes what is on its way; any other is run again.
+        look_up = None if run and run.accounted else partial(stop_if_asked, run)
+        for result in self._results(self._open_writer().drain(look_up)):
             if isinstance(result, beam.pvalue.TaggedOutput):
                 value = GlobalWindows.windowed_value(result.value)
                 yield beam.pvalue.TaggedOutput(result.tag, value)

@@ -18,7 +18,7 @@ import random
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -42,6 +42,8 @@ TARGET_REQUESTS_PER_SECOND = 3_200
 """80,000 items a second: lanes are opened for this rate at the observed latency."""
 
 MIN_LANES, MAX_LANES = 32, 256
+
+_LOOK_UP_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +207,19 @@ class LaneWriter(ABC):
             self._finished.clear()
         return finished
 
-    def drain(self) -> list[Outcome]:
-        """Waits until nothing is in flight; returns what became complete."""
+    def drain(self, look_up: Callable[[], None] | None = None) -> list[Outcome]:
+        """Waits until nothing is in flight; returns what became complete.
+
+        Args:
+            look_up: called a few times a second meanwhile; what it raises ends the
+                wait.
+        """
+        interval = _LOOK_UP_SECONDS if look_up else None
         with self._changed:
-            self._changed.wait_for(lambda: self._error or not self._unfinished)
+            while not self._error and self._unfinished:
+                self._changed.wait(interval)
+                if look_up:
+                    look_up()
         return self.take_finished()
 
     def close(self) -> None:

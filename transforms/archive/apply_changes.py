@@ -23,6 +23,7 @@ from transforms.items import Item, ItemBatch
 from transforms.receipts import OnReject, RejectedItem
 from transforms.routes import Filter, ItemProgram, Mode, Route
 from transforms.run_context import RunContext
+from transforms.stop import stop_if_asked
 from transforms.tally import Tally
 from transforms.write import WriteToDynamoDB
 
@@ -143,7 +144,7 @@ class ApplyChanges(
     ) -> list[beam.PCollection[RejectedItem]]:
         waits = [AsSingleton(self.after[route.name])] if self.after else []
         divided = changes | f"{label}: put or delete" >> beam.ParDo(
-            DivideChanges(route, self.filter, self.columns), *waits
+            DivideChanges(route, self.filter, self.columns, self.run), *waits
         ).with_outputs(_DELETES, main="puts")
         results = []
         modes: tuple[Mode, ...] = ("overwrite", "delete")
@@ -176,8 +177,10 @@ class DivideChanges(beam.DoFn):
         route: Route,
         shared_filter: Filter | None,
         shared_columns: Mapping[str, str] | None,
+        run: RunContext | None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._run = run
         self._route = route
         self._shared_filter, self._shared_columns = shared_filter, shared_columns
 
@@ -200,6 +203,7 @@ class DivideChanges(beam.DoFn):
     ) -> Iterator[Any]:
         """Yields the item to put, or tagged the key to delete."""
         del after  # its being there is what counts
+        stop_if_asked(self._run)
         kept = None if change.image is None else _apply(self._images, change.image)
         if kept is not None:
             yield kept

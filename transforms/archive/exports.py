@@ -84,7 +84,7 @@ class ReadFromDynamoDBExport(beam.PTransform[PBegin, beam.PCollection[Item]]):
                 full_parts, needs_manifest=self.needs_manifest
             ).with_output_types(Part)
         )
-        verified = parts | "Check every file" >> CheckParts()
+        verified = parts | "Check every file" >> CheckParts(self.run)
         items: beam.PCollection[Item] = parts | "Read" >> ReadParts(verified, self.run)
         return items
 

@@ -39,6 +39,7 @@ from transforms.archive.sources import Part
 from transforms.dynamodb.attribute_values import Wire
 from transforms.items import Item, OpenPages, Origin, Page
 from transforms.run_context import RunContext
+from transforms.stop import stop_if_asked
 from transforms.tally import Tally
 
 __all__ = [
@@ -70,6 +71,7 @@ class VerifyParts(beam.PTransform[PBegin, beam.PCollection[int]]):
     """
 
     parts: Sequence[Part]
+    run: RunContext | None = field(default=None)
 
     def __post_init__(self) -> None:
         """Makes it a transform."""
@@ -80,13 +82,20 @@ class VerifyParts(beam.PTransform[PBegin, beam.PCollection[int]]):
         verified: beam.PCollection[int] = (
             pbegin
             | "Files" >> beam.Create(list(self.parts)).with_output_types(Part)
-            | "Check" >> CheckParts()
+            | "Check" >> CheckParts(self.run)
         )
         return verified
 
 
+@dataclass(eq=False)
 class CheckParts(beam.PTransform[beam.PCollection[Part], beam.PCollection[int]]):
     """The same, of parts that are found when the pipeline runs."""
+
+    run: RunContext | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        """Makes it a transform."""
+        super().__init__()
 
     def expand(self, pcoll: beam.PCollection[Part]) -> beam.PCollection[int]:
         """Returns the number of files."""
@@ -94,7 +103,7 @@ class CheckParts(beam.PTransform[beam.PCollection[Part], beam.PCollection[int]])
             pcoll
             | "A part a file" >> beam.Filter(_stands_for_its_file)
             | "To every worker" >> beam.Reshuffle()
-            | "Check each" >> beam.Map(verify_part)
+            | "Check each" >> beam.Map(verify_part, self.run)
             | "All of them" >> beam.CombineGlobally(sum)
         )
         return verified
@@ -202,6 +211,7 @@ class ReadItems(beam.DoFn):
         """Yields pages; their origin is the part, and their place in it."""
         del verified  # its being there is what counts
         for number, wires in enumerate(_pages(items_of_part(part))):
+            stop_if_asked(self._run)
             if self._counts:
                 self._tally.add(metrics.SCANNED, len(wires))
                 self._tally.add(metrics.PAGES, 1)
@@ -231,6 +241,7 @@ class ReadChangeLines(beam.DoFn):
         del verified
         count = 0
         for change in changes_of_part(part):
+            stop_if_asked(self._run)
             count += 1
             yield change
         self._tally.add(metrics.SCANNED, count)
@@ -253,7 +264,7 @@ def _pages(items: Iterator[Wire]) -> Iterator[list[Wire]]:
 # --- files ----------------------------------------------------------------------------
 
 
-def verify_part(part: Part) -> int:
+def verify_part(part: Part, run: RunContext | None = None) -> int:
     """Reads a whole file to see that it is what it should be; returns 1.
 
     By its MD5 where one is noted; else by reading every line of it, which finds what
@@ -261,6 +272,7 @@ def verify_part(part: Part) -> int:
 
     Raises:
         DamagedBackupError: it is not; names the file.
+        StoppedError: somebody stopped the run.
     """
     if part.md5 is None:
         lines = changes_of_part(part) if part.changes else items_of_part(part)
@@ -269,6 +281,7 @@ def verify_part(part: Part) -> int:
     digest = hashlib.md5(usedforsecurity=False)
     with open_file(part.path) as file:
         while chunk := file.read(_CHUNK_BYTES):
+            stop_if_asked(run)
             digest.update(chunk)
     found = b64encode(digest.digest()).decode()
     if found != part.md5:
