@@ -100,6 +100,11 @@ COMMANDS = {
             "run a Hive script that moves DynamoDB tables",
             "hive_command",
         ),
+        Command(
+            "beam-yaml",
+            "print the provider file by which Beam YAML has our transforms",
+            "beam_yaml_command",
+        ),
     )
 }
 """By name, in the order of the help."""

@@ -36,7 +36,9 @@ def s3_words(engine: Engine) -> list[str]:
     return ["--", f"--s3_endpoint_url={endpoint}", f"--s3_region_name={REGION}"]
 
 
-def all_items(engine: Engine, region: str, name: str) -> dict[str, dict[str, Any]]:
-    """Every item of a table whose key is the string ``id``, by it."""
+def all_items(
+    engine: Engine, region: str, name: str, key: str = "id"
+) -> dict[str, dict[str, Any]]:
+    """Every item of a table whose key is a string, by it."""
     pages = engine.dynamodb(region).get_paginator("scan").paginate(TableName=name)
-    return {item["id"]["S"]: item for page in pages for item in page["Items"]}
+    return {item[key]["S"]: item for page in pages for item in page["Items"]}

@@ -8,9 +8,10 @@ import platform
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import apache_beam as beam
 import pyarrow as pa
@@ -87,6 +88,20 @@ class ReadFromDynamoDBExport(beam.PTransform[PBegin, beam.PCollection[Item]]):
         verified = parts | "Check every file" >> CheckParts(self.run)
         items: beam.PCollection[Item] = parts | "Read" >> ReadParts(verified, self.run)
         return items
+
+    def with_schema(
+        self, schema: Any, misfits: Literal["error", "null"] = "error"
+    ) -> "beam.PTransform[PBegin, beam.PCollection[Any]]":
+        """Returns the same items as beam Rows; see `ReadFromDynamoDB.with_schema`.
+
+        Raises:
+            UserError: the schema cannot be read.
+        """
+        # Queries stand above archives; this one line looks up, when it is asked to.
+        typed_scan = import_module("transforms.query.typed_scan")
+        rows: beam.PTransform[PBegin, beam.PCollection[Any]]
+        rows = typed_scan.ReadExportRows(self, schema, misfits)
+        return rows
 
 
 def full_parts(path: str, *, needs_manifest: bool) -> Iterator[Part]:
