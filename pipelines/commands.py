@@ -47,7 +47,7 @@ COMMANDS = {
         ),
         Command(
             "template",
-            "jobs with parameters: list, show, validate, render, launch",
+            "jobs with parameters: list, show, validate, render, launch, build",
             "template_command",
         ),
         Command(

@@ -128,11 +128,12 @@ def build(
 
     Args:
         pipeline: where to add it.
-        options: what the graph is made of: how many targets, what they are called,
-            and whether rejected items are collected. All else comes by the run.
+        options: what the graph is made of: how many targets there are, and whether
+            rejected items are collected. All else comes by the run.
         run_spec: the text of the run's spec, on the workers.
     """
-    labels = [route.name for route in options.routes()]
+    # Names and regions are the run's: a graph that is built once serves others too.
+    labels = [str(number) for number, _ in enumerate(options.targets, start=1)]
     copied = (
         pipeline
         | "Scan the source" >> ScanTable(FromRunSpec(run_spec, scan_of))

@@ -19,7 +19,7 @@ is left out where the parameter has none; within a longer text it is written out
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,26 @@ class Template:
         text: str = yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=100)
         refuse_secrets(self.path, text)
         return text
+
+    def outline(self, given: Mapping[str, str]) -> str:
+        """Returns the job file as far as it is known before a launch.
+
+        A parameter that a launch must give is left out; a table of it is made up.
+
+        Raises:
+            UserError: as `render`, but for what is missing.
+        """
+        missing = {
+            name: one
+            for name, one in self.parameters.items()
+            if one.required and name not in given
+        }
+        optional = {**self.parameters}
+        for name, one in missing.items():
+            stand_in = f"us-east-1/{name}" if one.type == "table" else None
+            optional[name] = replace(one, required=False, default=stand_in)
+        template = replace(self, parameters=optional)
+        return template.render(given)
 
     def _values(self, given: Mapping[str, str]) -> dict[str, Any]:
         for name in given:

@@ -1,4 +1,4 @@
-"""``beam-dynamodb template``: list, show, validate, render, launch."""
+"""``beam-dynamodb template``: list, show, validate, render, launch, build."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -6,8 +6,10 @@ from importlib import import_module
 from pathlib import Path
 
 from pipelines.flags import did_you_mean
+from pipelines.job_jar import read_job, submit_command
 from pipelines.launch import ExitCode
 from pipelines.template import Template, read_template, shipped_templates
+from pipelines.template_jars import build_jar, jar_words
 from transforms.dynamodb.errors import UserError
 
 __all__ = ["help_text", "run"]
@@ -19,6 +21,10 @@ usage: beam-dynamodb template list
        beam-dynamodb template render TEMPLATE [--param NAME=VALUE …]
        beam-dynamodb template launch TEMPLATE [--param NAME=VALUE …] [options]
            [-- BEAM FLAGS]
+       beam-dynamodb template build TEMPLATE --output JAR --runner-profile NAME
+           [--param NAME=VALUE …] [-- BEAM FLAGS]
+       beam-dynamodb template launch JAR [--param NAME=VALUE …] --workers N
+           --ledger dynamodb:TABLE [options] [-- OPTIONS OF flink run OR spark-submit]
 
 A template is a job file with parameters: a file of your own, or the name of one that
 comes with beam-dynamodb. It may be kept and shared: it holds no credentials.
@@ -29,6 +35,8 @@ comes with beam-dynamodb. It may be kept and shared: it holds no credentials.
   render     print the job file that the parameters make; the same for the same input
   launch     run that job. Options of the pipeline's own command may follow, as
              --runner-profile flink, --dry-run; they win over the template
+  build      make a jar of a copy, for Flink or Spark, that is launched many times,
+             each time with its own parameters, by launch
 
 Example
   beam-dynamodb template launch copy --param source=eu-west-1/orders \\
@@ -106,7 +114,63 @@ def _render(words: list[str]) -> ExitCode:
 
 
 def _launch(words: list[str]) -> ExitCode:
+    if words and words[0].endswith(".jar"):
+        return _launch_jar(words)
     template, given, left = _split(words, "launch")
+    return _run(template, given, left)
+
+
+def _launch_jar(words: list[str]) -> ExitCode:
+    jar = Path(words[0])
+    job = read_job(jar)
+    with tempfile.TemporaryDirectory(prefix="beam-dynamodb-") as folder:
+        path = Path(folder, f"{jar.stem}.yaml")
+        path.write_text(job.template, encoding="utf-8")
+        template, given, left = _split([str(path), *words[1:]], "launch")
+        ours = left[: left.index("--")] if "--" in left else left
+        if not any(word.partition("=")[0] in ("--ledger", "--resume") for word in ours):
+            raise UserError(
+                "--ledger is missing: a built job reports by a ledger alone; give "
+                "--ledger dynamodb:TABLE"
+            )
+        submit = left[len(ours) + 1 :]
+        submit_command(job.runner, jar, submit)  # refuses where there is no client
+        return _run(template, given, [*ours, "--", *jar_words(jar, submit)])
+
+
+def _build(words: list[str]) -> ExitCode:
+    template, given, left = _split(words, "build")
+    ours = left[: left.index("--")] if "--" in left else left
+    said = _pairs(ours, ("--output", "--runner-profile"))
+    output = Path(said["--output"])
+    build_jar(
+        template,
+        given,
+        profile=said["--runner-profile"],
+        output=output,
+        beam_words=left[len(ours) + 1 :],
+    )
+    print(f"built {output}; launch it by: beam-dynamodb template launch {output}")
+    return ExitCode.DONE
+
+
+def _pairs(words: list[str], wanted: tuple[str, ...]) -> dict[str, str]:
+    said: dict[str, str] = {}
+    waiting = list(words)
+    while waiting:
+        option, equals, value = waiting.pop(0).partition("=")
+        if option not in wanted:
+            raise UserError(
+                f"template build takes {' and '.join(wanted)}, not {option}"
+            )
+        said[option] = value if equals else (waiting or [""]).pop(0)
+    for option in wanted:
+        if not said.get(option):
+            raise UserError(f"template build: {option} is missing")
+    return said
+
+
+def _run(template: Template, given: dict[str, str], left: list[str]) -> ExitCode:
     command = _command_of(template)
     text = template.render(given)
     with tempfile.TemporaryDirectory(prefix="beam-dynamodb-") as folder:
@@ -122,6 +186,7 @@ _VERBS: dict[str, Callable[[list[str]], ExitCode]] = {
     "validate": _validate,
     "render": _render,
     "launch": _launch,
+    "build": _build,
 }
 
 

@@ -24,6 +24,28 @@ from transforms.ledger.store import RUNS, LedgerStore
 SOURCE, WEST, EAST = "eu-west-1", "us-west-2", "us-east-1"
 ITEMS = 600
 JOB_SECONDS = 240.0
+
+TEMPLATE = """\
+template: 1
+pipeline: copy
+summary: built once, launched many times
+parameters:
+  source: {type: table, required: true, help: what to read}
+  west: {type: table, required: true, help: what gets some}
+  east: {type: table, required: true, help: what gets all}
+  source_at: {type: text, required: true, help: its service}
+  west_at: {type: text, required: true, help: its service}
+  east_at: {type: text, required: true, help: its service}
+  filter: {type: text, help: what the west gets}
+job:
+  source: ${source}
+  source_endpoint: ${source_at}
+  read_units: unlimited
+  segments: 16
+  to:
+    - {to: "${west}", endpoint: "${west_at}", filter: "${filter}"}
+    - {to: "${east}", endpoint: "${east_at}"}
+"""
 ROOT = Path(__file__).parents[2]
 
 
@@ -82,7 +104,9 @@ class Copy:
         process = subprocess.Popen(
             [sys.executable, "-m", "pipelines", *words],
             cwd=ROOT,
-            env=environment | {"SPARK_LOCAL_IP": HOST},
+            env=environment
+            | {"SPARK_LOCAL_IP": HOST}
+            | self.cluster.client_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -91,6 +115,30 @@ class Copy:
         )
         self.processes.append(process)
         return process
+
+    def build(self, jar: Path) -> tuple[int, str]:
+        """Builds the job of `TEMPLATE`."""
+        template = jar.with_suffix(".yaml")
+        template.write_text(TEMPLATE)
+        words = ["template", "build", str(template), "--output", str(jar)]
+        return finish(self.start([*words, "--runner-profile", self.cluster.name]))
+
+    def launch(self, jar: Path, item_filter: str) -> tuple[int, str]:
+        """Launches a built job, for the west with a filter, for the east without."""
+        parameters = {
+            "source": f"{SOURCE}/{self.source}",
+            "west": f"{WEST}/{self.west}",
+            "east": f"{EAST}/{self.east}",
+            "source_at": self.engine.endpoint_url(SOURCE),
+            "west_at": self.engine.endpoint_url(WEST),
+            "east_at": self.engine.endpoint_url(EAST),
+            "filter": item_filter,
+        }
+        given = [f"--param={name}={value}" for name, value in parameters.items()]
+        options = ["--workers", "2", "--ledger", f"dynamodb:{self.source}.runs"]
+        options += ["--run-dir", str(self.folder / "run")]
+        words = ["template", "launch", str(jar), *given, *options]
+        return finish(self.start([*words, "--", *self.cluster.submit_words()]))
 
     def close(self) -> None:
         """Ends what a failed test left, with the job server that it started."""

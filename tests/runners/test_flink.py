@@ -50,3 +50,20 @@ def test_a_worker_error_is_said_with_the_place_of_the_logs(copy):
     code, printed = copy.run("--on-reject", "fail", "--columns", LONGER)
     assert code == 3, printed
     assert "job-server.log" in account(printed)
+
+
+def test_a_job_is_built_once_and_launched_twice(dynoxide, flink_cluster, tmp_path):
+    jar = tmp_path / "job.jar"
+    for number, (item_filter, expected) in enumerate([("n < 50", 50), ("n < 7", 7)]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        copy = Copy.prepare(dynoxide, flink_cluster, folder)
+        if not jar.exists():
+            code, printed = copy.build(jar)
+            assert code == 0, printed
+        code, printed = copy.launch(jar, item_filter)
+        assert code == 0, printed
+        assert f"us-west-2: written {expected}" in account(printed)
+        assert len(copy.found("us-west-2", copy.west)) == expected
+        assert len(copy.found("us-east-1", copy.east)) == 600
+        copy.close()

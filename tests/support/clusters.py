@@ -11,6 +11,7 @@ folder, and ends with the process that started it.
 import contextlib
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -183,6 +184,27 @@ class Cluster(ABC):
         """The flag of Beam that names it."""
 
     @abstractmethod
+    def submit_words(self) -> list[str]:
+        """What its own client program is told, after `--`."""
+
+    def client_environment(self) -> dict[str, str]:
+        """Variables under which its client program is found."""
+        name, command = self.client()
+        program = self.folder / "client" / "bin" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        words = " ".join(map(shlex.quote, command))
+        program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        program.chmod(0o755)
+        return self.client_variables(self.folder / "client")
+
+    @abstractmethod
+    def client(self) -> tuple[str, list[str]]:
+        """The name of the client program, and what its script comes down to."""
+
+    @abstractmethod
+    def client_variables(self, home: Path) -> dict[str, str]: ...
+
+    @abstractmethod
     def start_master(self) -> None: ...
 
     @abstractmethod
@@ -233,13 +255,15 @@ class FlinkCluster(Cluster):
         overview = _get(f"http://{self.master}/overview")
         return int(str(overview["taskmanagers"]))
 
-    def command_line(self, *words: str) -> list[str]:
-        """`flink` of the distribution, which is a script around this."""
-        client = "org.apache.flink.client.cli.CliFrontend"
-        return ["java", *JAVA_OPTIONS, "-cp", f"{self._jars}/*", client, *words]
+    def submit_words(self) -> list[str]:
+        return ["-m", self.master, "-p", str(WORKERS)]
 
-    def client_environment(self) -> dict[str, str]:
-        return self.environment() | {"FLINK_CONF_DIR": str(self.folder)}
+    def client(self) -> tuple[str, list[str]]:
+        entry = "org.apache.flink.client.cli.CliFrontend"
+        return "flink", ["java", *JAVA_OPTIONS, "-cp", f"{self._jars}/*", entry]
+
+    def client_variables(self, home: Path) -> dict[str, str]:
+        return {"FLINK_HOME": str(home), "FLINK_CONF_DIR": str(self.folder)}
 
     def _start(self, name: str, entry: str, memory: str, *words: str) -> Member:
         command = ["java", memory, *JAVA_OPTIONS, "-cp", f"{self._jars}/*"]
@@ -323,12 +347,16 @@ class SparkCluster(Cluster):
         """The processes in which tasks run."""
         return [pid for one in self.workers for pid in children_of(one.process.pid)]
 
-    def command_line(self, *words: str) -> list[str]:
-        """`spark-submit` of the distribution, which is a script around this."""
-        return [*self._java("SparkSubmit"), *words]
+    def submit_words(self) -> list[str]:
+        return ["--master", self.master]
 
-    def client_environment(self) -> dict[str, str]:
-        return self.environment()
+    def client(self) -> tuple[str, list[str]]:
+        return "spark-submit", self._java("SparkSubmit")
+
+    def client_variables(self, home: Path) -> dict[str, str]:
+        (home / "jars").unlink(missing_ok=True)
+        (home / "jars").symlink_to(build_folder() / "spark-cluster")
+        return {"SPARK_HOME": str(home), "SPARK_SCALA_VERSION": "2.12"}
 
     def environment(self) -> dict[str, str]:
         return super().environment() | {

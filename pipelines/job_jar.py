@@ -1,0 +1,249 @@
+"""A job that is built once and launched many times: a jar of Beam's, with our values.
+
+    build:  pipeline without a run spec --job server--> JAR; JOB_ENTRY added
+    launch: copy of JAR, run spec put into its pipeline options
+            --flink run | spark-submit--> the cluster
+
+`JarRunner` is a Beam runner: instead of submitting the pipeline that it is given, it
+launches the built one, if both are the same graph. So a launch takes the way of every
+other run: checks, plan, run directory, ledger, progress, receipts, account.
+"""
+
+import os
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import msgspec
+from apache_beam.metrics.metric import MetricResults
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
+from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
+
+from pipelines.run_spec import RunSpec, RunSpecOptions
+from transforms.dynamodb.errors import JobStoppedError, UserError
+
+__all__ = [
+    "JOB_ENTRY",
+    "BuiltJob",
+    "JarOptions",
+    "JarRunner",
+    "graph_of",
+    "keep_job",
+    "read_job",
+    "submit_command",
+    "with_run_spec",
+]
+
+JOB_ENTRY = "beam-dynamodb/job.json"
+"""Where a jar keeps what it was built of."""
+
+JOB_FORMAT = 1
+
+_OPTIONS_ENTRY = "pipeline-options.json"
+_RUN_SPEC_OPTION = "beam:option:run_spec:v1"
+_SPARK_CLASS = "org.apache.beam.runners.spark.SparkPipelineRunner"
+_LOG = "submit.log"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltJob:
+    """What a jar was built of.
+
+    Attributes:
+        format: of this value, `JOB_FORMAT`.
+        runner: ``flink`` or ``spark``.
+        template: the template's text: the specification of the parameters.
+        graph: the labels of the pipeline's steps, in order.
+    """
+
+    format: int
+    runner: str
+    template: str
+    graph: list[str]
+
+
+def graph_of(pipeline: beam.Pipeline) -> list[str]:
+    """Returns what a pipeline's graph is made of: its steps' labels, in order."""
+    labels: list[str] = []
+
+    class _Labels(PipelineVisitor):
+        def visit_transform(self, transform_node: AppliedPTransform) -> None:
+            labels.append(transform_node.full_label)
+
+    pipeline.visit(_Labels())
+    return labels
+
+
+def keep_job(jar: Path, job: BuiltJob) -> None:
+    """Adds to a jar what it was built of."""
+    with zipfile.ZipFile(jar, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(JOB_ENTRY, msgspec.json.encode(job))
+
+
+def read_job(jar: Path) -> BuiltJob:
+    """Returns what a jar was built of.
+
+    Raises:
+        UserError: no such file, or not one that ``template build`` made.
+    """
+    try:
+        with zipfile.ZipFile(jar) as archive:
+            said = msgspec.json.decode(archive.read(JOB_ENTRY))
+    except (OSError, zipfile.BadZipFile, KeyError) as error:
+        raise UserError(
+            f"{jar} is no job that 'beam-dynamodb template build' made: {error}"
+        ) from error
+    if said["format"] != JOB_FORMAT:
+        raise UserError(
+            f"{jar} is a job of format {said['format']}, and this version launches "
+            f"{JOB_FORMAT}; use the beam-dynamodb that built it, or build it again"
+        )
+    return msgspec.convert(said, BuiltJob)
+
+
+def with_run_spec(jar: Path, target: Path, run_spec: str) -> None:
+    """Copies a jar and sets the run spec of the copy."""
+    shutil.copyfile(jar, target)
+    with zipfile.ZipFile(target, "a", zipfile.ZIP_DEFLATED) as archive:
+        for entry in list(archive.filelist):
+            if not entry.filename.endswith(f"/{_OPTIONS_ENTRY}"):
+                continue
+            options = msgspec.json.decode(archive.read(entry))
+            options[_RUN_SPEC_OPTION] = run_spec
+            # Out of the directory, so that readers find the new one alone.
+            archive.filelist.remove(entry)
+            del archive.NameToInfo[entry.filename]
+            archive.writestr(entry.filename, msgspec.json.encode(options))
+
+
+def submit_command(runner: str, jar: Path, words: Iterable[str]) -> list[str]:
+    """Returns the command line that submits a jar.
+
+    Args:
+        runner: ``flink`` or ``spark``.
+        jar: the copy with a run spec.
+        words: more options of ``flink run`` or ``spark-submit``.
+
+    Raises:
+        UserError: that program is not on this machine.
+    """
+    if runner == "flink":
+        return [_program("FLINK_HOME", "flink"), "run", *words, str(jar)]
+    program = _program("SPARK_HOME", "spark-submit")
+    return [program, *words, "--class", _SPARK_CLASS, str(jar)]
+
+
+def _program(home: str, name: str) -> str:
+    folder = os.environ.get(home)
+    found = shutil.which(str(Path(folder, "bin", name)) if folder else name)
+    if not found:
+        where = f"in {folder}/bin ({home})" if folder else f"on PATH, and no {home}"
+        raise UserError(f"there is no {name} {where}; install the cluster's client")
+    return found
+
+
+class JarOptions(PipelineOptions):
+    """What a launch of a built job takes; set by ``template launch``."""
+
+    @classmethod
+    def _add_argparse_args(cls, parser: Any) -> None:
+        parser.add_argument("--job_jar", help="A jar that template build made.")
+        parser.add_argument(
+            "--submit_words",
+            default="[]",
+            help="Options of flink run or spark-submit, a JSON list.",
+        )
+
+
+class JarRunner(PipelineRunner):
+    """Launches a built job instead of the pipeline that it is given."""
+
+    def run_pipeline(
+        self, pipeline: beam.Pipeline, options: PipelineOptions
+    ) -> PipelineResult:
+        """Submits the jar and waits for its end.
+
+        Raises:
+            UserError: the pipeline is another graph than the jar's.
+            JobStoppedError: the job failed.
+        """
+        said = options.view_as(JarOptions)
+        jar = Path(said.job_jar)
+        job = read_job(jar)
+        check_graph(jar, job, graph_of(pipeline))
+        run_spec: str = options.view_as(RunSpecOptions).run_spec.get()
+        directory = Path(RunSpec.parse(run_spec).options.run_dir)
+        launched = directory / "job.jar"
+        with_run_spec(jar, launched, run_spec)
+        words = msgspec.json.decode(said.submit_words, type=list[str])
+        try:
+            _submit(submit_command(job.runner, launched, words), directory / _LOG)
+        finally:
+            launched.unlink(missing_ok=True)
+        return _Done()
+
+
+def check_graph(jar: Path, job: BuiltJob, graph: list[str]) -> None:
+    """Refuses a launch that needs another graph.
+
+    Raises:
+        UserError: names the steps that differ.
+    """
+    if job.graph == graph:
+        return
+    differing = sorted(set(job.graph) ^ set(graph))
+    raise UserError(
+        f"these parameters change the graph of {jar} ({', '.join(differing[:3])}): the "
+        "number of targets is part of it; build it again by 'template build'"
+    )
+
+
+def _submit(command: list[str], log: Path) -> None:
+    with log.open("wb") as kept:
+        done = subprocess.run(  # noqa: S603 - our own list, no shell
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=kept,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode:
+        lines = log.read_text(errors="replace").strip().splitlines()
+        raise JobStoppedError(
+            f"{Path(command[0]).name} ended with {done.returncode}: "
+            f"{_last_error(lines)}; the whole story is in {log}"
+        )
+
+
+def _last_error(lines: list[str]) -> str:
+    causes = [line for line in lines if "Error: " in line or "Exception: " in line]
+    return (causes or lines or ["it said nothing"])[-1].strip()
+
+
+class _Done(PipelineResult):
+    """A job that ended well; its counters are the ledger's to tell."""
+
+    def __init__(self) -> None:
+        super().__init__(PipelineState.DONE)  # type: ignore[no-untyped-call]
+
+    def wait_until_finish(self, duration: int | None = None) -> str:
+        """Returns at once: it has ended."""
+        del duration
+        return PipelineState.DONE
+
+    def metrics(self) -> MetricResults:
+        """None: neither `flink run` nor `spark-submit` tells them."""
+        return _NoMetrics()
+
+
+class _NoMetrics(MetricResults):
+    def query(self, filter: Any = None) -> dict[str, list[Any]]:  # noqa: A002
+        """Returns nothing of each kind."""
+        del filter
+        return {self.COUNTERS: [], self.DISTRIBUTIONS: [], self.GAUGES: []}
