@@ -51,6 +51,11 @@ COMMANDS = {
             "template_command",
         ),
         Command(
+            "doctor",
+            "what a runner needs, and what of it is missing here",
+            "doctor_command",
+        ),
+        Command(
             "plan",
             "what a copy would read, write, take and cost; nothing is written",
             "plan_command",

@@ -34,6 +34,7 @@ from pipelines.job import run_watched
 from pipelines.job_server import JOB_SERVER_LOG, running_job_server
 from pipelines.run_directory import RunDirectory, make_run_id
 from pipelines.run_options import RunOptions
+from pipelines.runner_checks import refuse_wrong
 from pipelines.runner_profiles import read_profile, with_local_parts
 from transforms.dynamodb.errors import JobStoppedError, UserError
 from transforms.dynamodb.event_loop import worker_loop
@@ -239,9 +240,11 @@ def start_run(
             other is named, and used with its credentials.
 
     Raises:
-        UserError: the directory cannot be made, or has an earlier run's ledger; or
-            the ledger can't be used, or not by those workers.
+        UserError: the runner lacks something; or the directory cannot be made, or has
+            an earlier run's ledger; or the ledger can't be used, or not by those
+            workers.
     """
+    refuse_wrong(beam_options)
     if is_local(beam_options) and not options.debug:
         _quieten(beam_options)
     run_id = make_run_id(SystemClock().wall(), random.SystemRandom())
@@ -266,7 +269,11 @@ def resume_run(
 
     Waits until the leases of whoever wrote before have ended: a request of theirs
     that is on its way now would come after ours.
+
+    Raises:
+        UserError: the runner lacks something.
     """
+    refuse_wrong(beam_options)
     if is_local(beam_options) and not options.debug:
         _quieten(beam_options)
     clear_stop(context)

@@ -7,12 +7,10 @@ restriction provider, never in `expand`. So one built pipeline serves many launc
 a direct run takes the same way. The options travel in the words of a job file.
 """
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +19,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.options.value_provider import StaticValueProvider, ValueProvider
 
 from pipelines.flags import build, opener_of, said_form
+from pipelines.versions import difference, versions_here
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.tables import TableRef
 from transforms.ledger.location import LedgerLocation
@@ -33,7 +32,6 @@ __all__ = [
     "RunSpecOptions",
     "options_from_said",
     "provide",
-    "versions_here",
 ]
 
 RUN_SPEC_FORMAT = 1
@@ -50,15 +48,6 @@ class RunSpecOptions(PipelineOptions):
         parser.add_value_provider_argument(
             "--run_spec", type=str, default="", help="Set by beam-dynamodb's launchers."
         )
-
-
-def versions_here() -> dict[str, str]:
-    """Returns what launcher and worker must have in common."""
-    return {
-        "Python": ".".join(map(str, sys.version_info[:2])),
-        "apache-beam": version("apache-beam"),
-        "beam-dynamodb": version("beam-dynamodb"),
-    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,14 +145,9 @@ def _check_format(found: int) -> None:
 
 
 def _check_versions(launcher: dict[str, str]) -> None:
-    here = versions_here()
-    wrong = [name for name in here if here[name] != launcher.get(name)]
+    wrong = difference(versions_here(), launcher)
     if wrong:
-        theirs = ", ".join(f"{name} {launcher.get(name)}" for name in wrong)
-        ours = ", ".join(f"{name} {here[name]}" for name in wrong)
-        raise UserError(
-            f"this worker has {ours}, its launcher {theirs}; install the same on both"
-        )
+        raise UserError(wrong)
 
 
 def _read_run(said: dict[str, Any]) -> RunContext:

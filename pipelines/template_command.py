@@ -9,7 +9,7 @@ from pipelines.flags import did_you_mean
 from pipelines.job_jar import read_job, submit_command
 from pipelines.launch import ExitCode
 from pipelines.template import Template, read_template, shipped_templates
-from pipelines.template_jars import build_jar, jar_words
+from pipelines.template_jars import build_jar, jar_words, refuse_master
 from transforms.dynamodb.errors import UserError
 
 __all__ = ["help_text", "run"]
@@ -135,6 +135,7 @@ def _launch_jar(words: list[str]) -> ExitCode:
             )
         submit = left[len(ours) + 1 :]
         submit_command(job.runner, jar, submit)  # refuses where there is no client
+        refuse_master(job, submit)
         return _run(template, given, [*ours, "--", *jar_words(jar, submit)])
 
 

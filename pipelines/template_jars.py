@@ -10,7 +10,9 @@ from apache_beam.options.pipeline_options import PortableOptions
 
 from pipelines import copy_tables
 from pipelines.beam_flags import check_beam_flags
+from pipelines.cluster_checks import check_master
 from pipelines.command_line import read_options
+from pipelines.findings import Verdict
 from pipelines.job import run_watched
 from pipelines.job_jar import JOB_FORMAT, BuiltJob, graph_of, keep_job
 from pipelines.job_server import JOB_SERVER_LOG, needs_job_server, running_job_server
@@ -21,7 +23,10 @@ from pipelines.target_options import TargetOptions
 from pipelines.template import Template
 from transforms.dynamodb.errors import JobStoppedError, UserError
 
-__all__ = ["build_jar", "jar_words"]
+__all__ = ["build_jar", "jar_words", "refuse_master"]
+
+# How flink run and spark-submit name the master.
+_MASTER_OPTIONS = {"flink": ("-m", "--jobmanager"), "spark": ("--master",)}
 
 
 def build_jar(
@@ -93,6 +98,28 @@ def jar_words(jar: Path, words: Sequence[str]) -> list[str]:
         f"--job_jar={jar.absolute()}",
         f"--submit_words={said}",
     ]
+
+
+def refuse_master(job: BuiltJob, words: Sequence[str]) -> None:
+    """Refuses a launch on a cluster whose master does not answer.
+
+    Args:
+        job: tells whether it is Flink or Spark.
+        words: as `jar_words` has them; where none names a master, the client's own
+            configuration does, and is not asked.
+
+    Raises:
+        UserError: it does not answer.
+    """
+    options = _MASTER_OPTIONS[job.runner]
+    for place, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if option not in options:
+            continue
+        master = value if equals else "".join(words[place + 1 : place + 2])
+        finding = check_master(job.runner, master)
+        if finding.verdict is Verdict.WRONG:
+            raise UserError(f"{finding.subject}: {finding.found}; correct {option}")
 
 
 def _options_of(template: Template, given: dict[str, str]) -> CopyOptions:

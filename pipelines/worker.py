@@ -5,10 +5,12 @@
 
 A runner starts it where ``--environment_type=PROCESS`` names it, a worker pool where
 ``--container_executable`` does. Unlike Beam's boot program it needs no Go, and it
-stages nothing: this package must be installed beside it.
+stages nothing: this package must be installed beside it. With ``--versions`` alone it
+says which versions it would run, in JSON: `beam-dynamodb doctor` asks it.
 """
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -26,10 +28,15 @@ from google.protobuf import (  # type: ignore[import-untyped]
     text_format,
 )
 
-__all__ = ["WORKER_COMMAND", "main", "worker_variables"]
+from pipelines.versions import versions_here
+
+__all__ = ["VERSIONS_OPTION", "WORKER_COMMAND", "main", "worker_variables"]
 
 WORKER_COMMAND = "beam-dynamodb-worker"
 """The console script; it stands beside the Python that it runs on."""
+
+VERSIONS_OPTION = "--versions"
+"""What makes it say its versions."""
 
 _PROVISION_SECONDS = 60.0
 _EXIT_NOT_STARTED = 3
@@ -41,7 +48,11 @@ def main(words: Sequence[str] | None = None) -> int:
     Args:
         words: the command line; this process's own by default.
     """
-    given = _parse(sys.argv[1:] if words is None else words)
+    said = list(sys.argv[1:] if words is None else words)
+    if said == [VERSIONS_OPTION]:
+        print(json.dumps(versions_here()))
+        return 0
+    given = _parse(said)
     info = _ask(given.provision_endpoint, given.id)
     os.environ.update(worker_variables(info, given.id))
     sdk_worker_main.main(sys.argv)
