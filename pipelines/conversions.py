@@ -16,6 +16,7 @@ __all__ = [
     "Columns",
     "TypedColumns",
     "account",
+    "byte_count",
     "columns",
     "dollars",
     "percent",
@@ -28,6 +29,10 @@ __all__ = [
     "units",
     "whole_number",
 ]
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) *([kKMGT]?)B?")
+_PREFIXES = ("", "K", "M", "G", "T")
+_LEAST_BYTES = 1_000_000
 
 Columns: TypeAlias = Mapping[str, str]
 TypedColumns: TypeAlias = Mapping[str, str | Mapping[str, str]]
@@ -126,6 +131,24 @@ def _refuse_bad_names(side: str, names: tuple[str, ...]) -> None:
             f"the columns {', '.join(names)!r} hold an empty name or a * among others; "
             "give names as A,B:C, or * alone"
         )
+
+
+def byte_count(said: Any) -> int:
+    """Reads a size in bytes; kB, MB, GB and TB are powers of 1,000.
+
+    Raises:
+        UserError: it is none, or below 1 MB.
+
+    >>> byte_count("10GB")
+    10000000000
+    """
+    found = _SIZE.fullmatch(str(said).strip())
+    size = 0
+    if found is not None:
+        size = int(float(found[1]) * 1_000 ** _PREFIXES.index(found[2].upper()))
+    if size < _LEAST_BYTES:
+        raise UserError(f"give a size of 1 MB or more, as 500MB or 10GB, not {said!r}")
+    return size
 
 
 def whole_number(lowest: int, highest: int, unit: str) -> Callable[[Any], int]:

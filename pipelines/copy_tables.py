@@ -15,6 +15,7 @@ from transforms.push_down import Demand, demand_of
 from transforms.run_context import RunContext
 from transforms.scan import ReadFromDynamoDB, ScanTable
 from transforms.scan_spec import ScanSpec
+from transforms.spool import Isolation
 from transforms.write import BranchItems
 from transforms.write_dofns import Branches, Program, WriteOptions
 
@@ -110,6 +111,7 @@ def branches_of(spec: RunSpec) -> Branches:
             run=spec.run,
             transport=transport,
             rejected_directory=_rejected_directory(options),
+            isolation=_isolation(spec),
         ),
     )
 
@@ -119,6 +121,18 @@ def _rejected_directory(options: CopyOptions) -> str | None:
         return None
     joined: str = FileSystems.join(options.run_dir, "rejected")
     return joined
+
+
+def _isolation(spec: RunSpec) -> Isolation | None:
+    """Spools lie in the run directory where that is on this host's disk."""
+    options: CopyOptions = spec.options
+    if not options.isolate_routes:
+        return None
+    ledger, directory = spec.run.ledger, options.run_dir
+    is_here = ledger is not None and not ledger.serves_hosts
+    if not is_here or directory is None or "://" in directory:
+        directory = None
+    return Isolation(options.spool_bytes, directory)
 
 
 def build(

@@ -19,6 +19,7 @@ from transforms.dynamodb.tables import TableRef
 from transforms.reject_limit import RejectLimit
 from transforms.routes import MODES, Mode, Route
 from transforms.selection import Selection, parse_sample
+from transforms.spool import Isolation
 from transforms.throttle.rate import Rate
 from transforms.typed_columns import MISFITS, Misfit
 
@@ -261,6 +262,25 @@ class CopyOptions(SourceOptions):
             "percentage of those scanned",
             metavar="N|P%",
             convert=convert.reject_limit,
+        ),
+    )
+    isolate_routes: bool = field(
+        default=False,
+        metadata=flag(
+            RUN_GROUP,
+            "let no target hold up the others: what a slow or unreachable one has not "
+            "taken yet waits on the worker's disk",
+            convert=convert.switch,
+        ),
+    )
+    spool_bytes: int = field(
+        default=Isolation().spool_bytes,
+        metadata=flag(
+            RUN_GROUP,
+            "for --isolate-routes: how much may wait for one target in one worker, as "
+            "500MB or 10GB (the default); above it that target holds the others up",
+            metavar="SIZE",
+            convert=convert.byte_count,
         ),
     )
     max_cost: float | None = field(

@@ -85,6 +85,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time see __getattr__
     from transforms.run_context import RunContext as RunContext
     from transforms.scan import ReadFromDynamoDB as ReadFromDynamoDB
     from transforms.selection import Selection as Selection
+    from transforms.spool import Isolation as Isolation
     from transforms.throttle.rate import Rate as Rate
     from transforms.throttle.rate import RateError as RateError
     from transforms.write import FilterAndMapItems as FilterAndMapItems
@@ -100,6 +101,7 @@ __all__ = [
     "Condition",
     "ExpressionError",
     "FilterAndMapItems",
+    "Isolation",
     "Item",
     "ItemBatch",
     "ItemMapping",
@@ -157,6 +159,7 @@ _MODULES = {
     "transforms.run_context": ("RunContext",),
     "transforms.scan": ("ReadFromDynamoDB",),
     "transforms.selection": ("Selection",),
+    "transforms.spool": ("Isolation",),
     "transforms.throttle.rate": ("Rate", "RateError"),
     "transforms.write": (
         "FilterAndMapItems",

@@ -25,6 +25,7 @@ from transforms.routes import Filter, Mode, Route, as_condition, check_columns
 from transforms.run_context import RunContext
 from transforms.run_values import Given, RunValue
 from transforms.selection import Selection
+from transforms.spool import Isolation
 from transforms.throttle.rate import Rate
 from transforms.write_dofns import (
     REJECTED,
@@ -147,6 +148,8 @@ class WriteToRegions(
         columns: shared mapping (source -> target attribute), applied once as well.
         on_reject, keys_unique, run, transport: as `WriteToDynamoDB` has them.
         selection: a sample, or only what has not expired, before the filter.
+        isolation: what a route has not taken yet waits on the worker's disk, so that
+            it does not hold up the others; by default it does.
 
     Returns (as the transform's output): a dict, route name -> `WriteResult`.
 
@@ -166,6 +169,7 @@ class WriteToRegions(
         run: RunContext | None = None,
         transport: TransportConfig | None = None,
         selection: Selection | None = None,
+        isolation: Isolation | None = None,
     ) -> None:
         super().__init__()
         _check_routes(routes)
@@ -184,6 +188,7 @@ class WriteToRegions(
                 keys_unique=keys_unique,
                 run=run,
                 transport=transport or TransportConfig(),
+                isolation=isolation,
             ),
         )
 

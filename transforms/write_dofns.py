@@ -1,6 +1,6 @@
 """The sink's DoFns: batches in, receipts out. `transforms.write` arranges them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
@@ -20,16 +20,18 @@ from transforms.items import Item, ItemBatch, Origin
 from transforms.ledger.page_book import PageBook
 from transforms.limits import limiter_for
 from transforms.metrics import Metric
+from transforms.outcomes import Outcome, Refused
 from transforms.receipts import OnReject, Receipt, RejectedItem
 from transforms.rejected_files import RejectedFiles
 from transforms.routes import Filter, ItemProgram, Processed, Route
 from transforms.run_context import RunContext
 from transforms.run_values import RunValue
 from transforms.selection import ItemSelector, Selection, open_selector
-from transforms.stop import stop_if_asked
+from transforms.spool import Isolation, Spool
+from transforms.spooled_writer import ItemWriter, SpooledWriter
+from transforms.stop import StoppedError, stop_if_asked, stop_requested
 from transforms.tally import Tally
 from transforms.throttle.clock import SystemClock
-from transforms.writer_lanes import LaneWriter, Outcome, Refused
 from transforms.writers import Target
 
 __all__ = [
@@ -58,6 +60,7 @@ class WriteOptions:
     run: RunContext | None = None
     transport: TransportConfig = field(default_factory=TransportConfig)
     rejected_directory: str | None = None
+    isolation: Isolation | None = None
 
     def __post_init__(self) -> None:
         """Refuses an unknown answer to rejected items."""
@@ -172,7 +175,6 @@ class _Submitted:
     filtered: int
     skipped: int
     fanned_out: int
-    rejected: tuple[RejectedItem, ...]
 
 
 class WriteItems(beam.DoFn):
@@ -185,7 +187,7 @@ class WriteItems(beam.DoFn):
     def __init__(self, branches: RunValue[Branches], index: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._branches, self._index = branches, index
-        self._writer: LaneWriter | None = None
+        self._writer: ItemWriter | None = None
 
     def setup(self) -> None:
         """Opens the route's table: its keys, its capacity, its client."""
@@ -218,7 +220,13 @@ class WriteItems(beam.DoFn):
         self.teardown()
         # A mapping may give two items one key.
         keys_unique = self._options.keys_unique and self._route.mapping is None
-        self._writer = self._target.make_writer(keys_unique=keys_unique)
+        lanes = self._target.make_writer(keys_unique=keys_unique)
+        isolation, run = self._options.isolation, self._options.run
+        self._writer = lanes
+        if isolation is not None:
+            self._writer = SpooledWriter(
+                lanes, Spool(isolation), lambda: run is not None and stop_requested(run)
+            )
 
     @beam.DoFn.yields_elements  # type: ignore[untyped-decorator]
     def process_batch(self, batch: ItemBatch) -> Iterator[Written]:
@@ -236,9 +244,10 @@ class WriteItems(beam.DoFn):
                 done.filtered,
                 done.skipped,
                 done.fanned_out,
-                tuple(self._rejected(Refused(*each, 0)) for each in done.rejected),
             )
-            writer.submit(done.kept.wires, token)
+            refused = [Refused(*each, 0) for each in done.rejected]
+            self._refuse_to_go_on(refused)
+            writer.submit(done.kept.wires, token, refused)
         yield from self._results(writer.take_finished())
 
     def finish_bundle(self) -> Iterator[Finished]:
@@ -258,6 +267,11 @@ class WriteItems(beam.DoFn):
         self._tally.flush()
         if self._book is not None:
             self._book.flush(at_once=True)
+        if isinstance(self._writer, SpooledWriter) and self._writer.dropped:
+            raise StoppedError(
+                f"the run was stopped while {self._writer.dropped} pages waited for "
+                f"route {self._route.name}; go on with --resume"
+            )
 
     def teardown(self) -> None:
         """Cancels what is in flight."""
@@ -269,7 +283,7 @@ class WriteItems(beam.DoFn):
         """Receipts on the main output; the tagged one is typed by `write`."""
         return Receipt
 
-    def _open_writer(self) -> LaneWriter:
+    def _open_writer(self) -> ItemWriter:
         if self._writer is None:
             raise JobStoppedError("a bundle was processed before it was started")
         return self._writer
@@ -280,14 +294,14 @@ class WriteItems(beam.DoFn):
         tally.add(metrics.FILTERED, done.filtered, name)
         tally.add(metrics.SKIPPED, done.skipped, name)
         tally.add(metrics.FANNED_OUT, done.fanned_out, name)
-        tally.add(metrics.REJECTED, len(done.rejected), name)
 
     def _results(self, outcomes: list[Outcome]) -> Iterator[Written]:
         for outcome in outcomes:
             self._count_outcome(outcome)
             submitted = outcome.token
             assert isinstance(submitted, _Submitted)  # our own token
-            rejected = [*submitted.rejected, *map(self._rejected, outcome.refused)]
+            self._refuse_to_go_on(outcome.refused)
+            rejected = [self._rejected(each) for each in outcome.refused]
             receipt = self._receipt(outcome, submitted)
             yield receipt
             if rejected and self._rejected_files:  # before the receipt that counts them
@@ -328,19 +342,21 @@ class WriteItems(beam.DoFn):
             written=outcome.written,
             filtered=submitted.filtered,
             superseded=outcome.superseded,
-            rejected=len(submitted.rejected) + len(outcome.refused),
+            rejected=len(outcome.refused),
             write_units=outcome.units,
             skipped=submitted.skipped,
             fanned_out=submitted.fanned_out,
         )
 
-    def _rejected(self, refused: Refused) -> RejectedItem:
-        if self._options.on_reject == "fail":
+    def _refuse_to_go_on(self, refused: Sequence[Refused]) -> None:
+        if refused and self._options.on_reject == "fail":
             raise JobStoppedError(
                 f"route {self._route.name}: an item was rejected after "
-                f"{refused.attempts} attempts: {refused.reason}; "
+                f"{refused[0].attempts} attempts: {refused[0].reason}; "
                 'correct it, or collect such items with on_reject="collect"'
             )
+
+    def _rejected(self, refused: Refused) -> RejectedItem:
         return RejectedItem(
             self._route.name, refused.reason, refused.attempts, Item(refused.wire)
         )

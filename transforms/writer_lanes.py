@@ -19,7 +19,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 from transforms.dynamodb.capacity import ConsumedCapacity
@@ -32,6 +32,7 @@ from transforms.dynamodb.errors import (
 from transforms.dynamodb.item_faults import ItemFaults
 from transforms.dynamodb.keys import Key, KeyDecoder
 from transforms.items import Wire
+from transforms.outcomes import Outcome, Refused
 from transforms.spending import Spending
 from transforms.throttle.clock import Clock
 from transforms.throttle.limiter import Limiter
@@ -44,52 +45,6 @@ TARGET_REQUESTS_PER_SECOND = 3_200
 MIN_LANES, MAX_LANES = 32, 256
 
 _LOOK_UP_SECONDS = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An item that the service will never take.
-
-    Attributes:
-        wire: the item (or key, for deletes) as it was sent.
-        reason: a code, a colon and what it means, without item content.
-        attempts: requests in which it was sent; 0 where its fault was seen before.
-    """
-
-    wire: bytes
-    reason: str
-    attempts: int
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of the items of one `submit`; complete when `open_requests` is 0.
-
-    `items = written + superseded + len(refused)` once complete without error.
-
-    Attributes:
-        token: as it was submitted with them.
-        items: how many.
-        written: confirmed by the service, or found stored as they are.
-        superseded: gave way to another item of the same key.
-        ties: of `superseded`, those whose version the stored item has as well.
-        retried_requests: requests in which items were sent again.
-        units: write capacity consumed, in WCU.
-        refused: those the service will never take.
-        keys: of the items, where equal keys are held apart.
-        open_requests: not settled yet.
-    """
-
-    token: object
-    items: int
-    written: int = 0
-    superseded: int = 0
-    ties: int = 0
-    retried_requests: int = 0
-    units: float = 0.0
-    refused: list[Refused] = field(default_factory=list)
-    keys: frozenset[Key] = field(default=frozenset(), repr=False)
-    open_requests: int = 0
 
 
 @dataclass(slots=True)
@@ -176,17 +131,20 @@ class LaneWriter(ABC):
 
     # --- the caller's thread -------------------------------------------------
 
-    def submit(self, items: Sequence[Wire], token: object) -> None:
+    def submit(
+        self, items: Sequence[Wire], token: object, refused: Sequence[Refused] = ()
+    ) -> None:
         """Queues items; returns when there is room, long before they are written.
 
         Args:
             items: wire items; for deletes their keys are taken.
             token: comes back in the `Outcome`.
+            refused: items beside them that are known to be bad, and not sent.
 
         Raises:
             JobStoppedError: an earlier request failed for good.
         """
-        outcome = Outcome(token, len(items))
+        outcome = Outcome(token, len(items) + len(refused), refused=list(refused))
         requests = self._make_requests(items, outcome)
         outcome.open_requests = len(requests)
         self._wait_for_room(sum(request.size_bytes for request in requests))

@@ -14,8 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -40,8 +39,10 @@ SOURCE, EAST, WEST = "eu-west-1", "us-east-1", "us-west-2"
 # As the command, but a resumption does not wait for leases that nobody holds.
 _COMMAND = (
     "import sys; from pipelines import launch; launch.LEASE_SECONDS = 0.1; "
-    "from pipelines.cli import main; sys.exit(main())"
+    "{}; from pipelines.cli import main; sys.exit(main())"
 )
+SMALL_WRITERS = "from transforms import writers; writers.MAX_BYTES_IN_FLIGHT = 20_000"
+"""Said before the command: what a route has not taken soon waits elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class Copy:
         directory: Path,
         *options: str,
         mode: str = "overwrite",
+        east_units: str = "unlimited",
     ) -> None:
         self.engine, self.proxy, self.directory = engine, proxy, directory
         self._source = source
@@ -110,27 +112,25 @@ class Copy:
         self.words += ["--endpoint", proxy.url, "--run-dir", str(directory)]
         self.words += ["--segments", str(SEGMENTS), "--page-limit", str(PAGE_ITEMS)]
         self.words += ["--read-units", "unlimited", *options]
-        self.words += ["--to", f"{EAST}/{self.east}", "--write-units", "unlimited"]
+        self.words += ["--to", f"{EAST}/{self.east}", "--write-units", east_units]
         self.words += ["--name", "east", *modes]
         self.words += ["--to", f"{WEST}/{self.west}", "--write-units", "unlimited"]
         self.words += ["--name", "west", "--filter", f"n < {ITEMS // 2}", *modes]
         self.started = time.monotonic()
 
-    def again(self, *options: str, mode: str = "overwrite") -> "Copy":
+    def again(self, *options: str, **more: str) -> "Copy":
         """The same from the start, with other options."""
         return Copy(
-            self.engine,
-            self.proxy,
-            self._source,
-            self.directory,
-            *options,
-            mode=mode,
+            self.engine, self.proxy, self._source, self.directory, *options, **more
         )
 
-    def start(self, *words: str, **popen: Any) -> subprocess.Popen[str]:
-        """Starts the command as a process of its own."""
+    def start(
+        self, *words: str, before: str = "pass", **popen: Any
+    ) -> subprocess.Popen[str]:
+        """Starts the command as a process of its own, after a line of Python."""
+        command = _COMMAND.format(before)
         return subprocess.Popen(
-            [sys.executable, "-c", _COMMAND, *(words or self.words)],
+            [sys.executable, "-c", command, *(words or self.words)],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -165,6 +165,11 @@ class Copy:
             assert time.monotonic() < deadline, "the copy does not get on"
             time.sleep(0.01)  # noqa: TID251  # watches a process of its own
 
+    def written(self, region: str, name: str, since: float = 0.0) -> float:
+        """Units that the proxy has let through to a table; an item costs one."""
+        charges = self.proxy.recording.units(region, name, "write")
+        return sum(units for at, units in charges if at >= since)
+
     def check(self, fault: str, output: str) -> Row:
         """Looks at both targets by boto3, past the proxy, and at the account."""
         seconds = time.monotonic() - self.started
@@ -181,11 +186,7 @@ class Copy:
             f"west: written {half:,}, filtered {ITEMS - half:,}"
         )
         wrong_account = output.splitlines()[-1] != account
-        units = sum(
-            charged
-            for region, name in ((EAST, self.east), (WEST, self.west))
-            for _, charged in self.proxy.recording.units(region, name, "write")
-        )
+        units = self.written(EAST, self.east) + self.written(WEST, self.west)
         return Row(
             fault,
             items=ITEMS + half,
@@ -196,11 +197,9 @@ class Copy:
         )
 
 
-@contextmanager
-def reported(rows: list[Row]) -> Iterator[None]:
+def report(rows: list[Row]) -> None:
     """Writes the rows where the make target wants them."""
-    yield
-    if REPORT and rows:
+    if REPORT:
         path = Path(REPORT)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")

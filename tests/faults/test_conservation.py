@@ -1,4 +1,4 @@
-"""Conservation under any schedule of faults: a state machine over the real writer.
+"""Conservation under any schedule of faults: a state machine over the real writers.
 
 Pages are begun, written through faults of any kind and order, and dropped half-way by
 crashes; then they are read again. At the end the table holds each good item, and the
@@ -28,6 +28,8 @@ from transforms.ledger.receipts import (
 )
 from transforms.ledger.run_record import RunRecord, keep_record
 from transforms.ledger.sqlite_store import SQLiteStore
+from transforms.spool import Isolation, Spool
+from transforms.spooled_writer import ItemWriter, SpooledWriter
 from transforms.throttle.clock import HeldClock
 from transforms.throttle.limiter import UnlimitedLimiter
 
@@ -65,6 +67,8 @@ class FaultyTransport:
 
 
 class Conservation(RuleBasedStateMachine):
+    isolation: Isolation | None = None
+
     def __init__(self):
         super().__init__()
         self.rng = random.Random(7)
@@ -86,7 +90,7 @@ class Conservation(RuleBasedStateMachine):
         client = DynamoDBClient(
             FakeTable.table, self.transport, clock=clock, rng=random.Random(2)
         )
-        self.writer = BatchWriter(
+        lanes = BatchWriter(
             client,
             UnlimitedLimiter(),
             worker_loop().loop,
@@ -94,7 +98,12 @@ class Conservation(RuleBasedStateMachine):
             rng=random.Random(3),
             keys=DECODER,
             keys_unique=True,
+            max_bytes_in_flight=1_000,
         )
+        self.writer: ItemWriter = lanes
+        if self.isolation is not None:
+            spool = Spool(self.isolation)
+            self.writer = SpooledWriter(lanes, spool, lambda: False)
         receipts = ReceiptWriter(self.store, RUN, 1)
         self.book = PageBook(receipts, [ROUTE], clock=HeldClock())
 
@@ -169,5 +178,13 @@ class Conservation(RuleBasedStateMachine):
         self.book.flush(at_once=True)
 
 
+class IsolatedConservation(Conservation):
+    """The same through a spool, which is full at times."""
+
+    isolation = Isolation(spool_bytes=3_000)
+
+
+TestIsolatedConservation = IsolatedConservation.TestCase
+TestIsolatedConservation.settings = settings(max_examples=25, stateful_step_count=25)
 TestConservation = Conservation.TestCase
 TestConservation.settings = settings(max_examples=40, stateful_step_count=25)

@@ -8,6 +8,7 @@ import random
 import resource
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -18,20 +19,24 @@ import pytest
 from pipelines import launch
 from pipelines.demo.engines import Engine
 from tests.faults.harness import (
+    EAST,
     ITEMS,
     KILLS,
     OUTAGE_SECONDS,
     PAGE_ITEMS,
+    REPORT,
     SEGMENTS,
+    SMALL_WRITERS,
     SOURCE,
     THROTTLED,
     WEST,
     Copy,
     Row,
     fill,
-    reported,
+    report,
 )
 from tests.support.faulty_proxy import Faults, FaultyProxy
+from tests.support.processes import becomes_true
 
 pytestmark = [
     pytest.mark.dynoxide,
@@ -73,10 +78,8 @@ CONDITIONAL = {
 
 
 @pytest.fixture(scope="module")
-def rows() -> Iterator[list[Row]]:
-    kept: list[Row] = []
-    with reported(kept):
-        yield kept
+def rows() -> list[Row]:
+    return []
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +110,7 @@ def copy(dynoxide: Engine, proxy: FaultyProxy, source: str, tmp_path: Path) -> C
 def assert_whole(copy: Copy, rows: list[Row], fault: str, output: str) -> Row:
     row = copy.check(fault, output)
     rows.append(row)
+    report(rows)
     assert (row.lost, row.duplicated_effects) == (0, 0), output[-2_000:]
     return row
 
@@ -146,6 +150,32 @@ def test_a_region_that_goes_away_for_a_while_comes_back(copy, proxy, rows):
     assert process.returncode == 0, output[-2_000:]
     assert proxy.recording.faults["down"]
     assert_whole(copy, rows, "region away", output)
+
+
+def test_a_region_that_is_away_does_not_hold_up_the_other_one(copy, proxy, rows):
+    """With --isolate-routes: what it has not taken waits on disk."""
+    # At full size the other route has a rate, of which it must keep nine tenths.
+    rate = ITEMS / OUTAGE_SECONDS / 1.5
+    east_units = str(int(rate)) if REPORT else "unlimited"
+    copy = copy.again("--isolate-routes", east_units=east_units)
+    process = copy.start(before=SMALL_WRITERS)
+    try:
+        copy.wait_for_pages(1, process)
+        proxy.down_regions.add(WEST)
+        away = time.monotonic()
+        if REPORT:
+            threading.Event().wait(OUTAGE_SECONDS)
+            assert copy.written(EAST, copy.east, away) >= 0.9 * rate * OUTAGE_SECONDS
+        else:
+            assert becomes_true(lambda: copy.written(EAST, copy.east) == ITEMS)
+        assert copy.written(WEST, copy.west) < ITEMS // 2
+        proxy.down_regions.discard(WEST)
+        output, _ = process.communicate(timeout=240)
+    finally:
+        process.kill()
+    assert process.returncode == 0, output[-2_000:]
+    assert proxy.recording.faults["down"]
+    assert_whole(copy, rows, "region away, routes isolated", output)
 
 
 def test_an_outage_past_the_deadline_stops_the_job_and_dead_letters_nothing(

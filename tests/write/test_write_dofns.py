@@ -19,6 +19,7 @@ from transforms.ledger.leased_limiter import KEEPER
 from transforms.receipts import Receipt, RejectedItem
 from transforms.routes import Route
 from transforms.run_values import Given
+from transforms.spool import Isolation
 from transforms.throttle.rate import Rate
 from transforms.write_dofns import Branches, Program, WriteItems, WriteOptions
 
@@ -48,12 +49,21 @@ class DescribedTable(FakeTable):
 
 
 @contextlib.contextmanager
-def sink_to(table, *, on_reject="collect", keys_unique=False, item_filter=None):
+def sink_to(
+    table,
+    *,
+    on_reject="collect",
+    keys_unique=False,
+    item_filter=None,
+    isolation=None,
+):
     """A WriteItems that was set up; torn down in the end."""
     route = Route(
         name="west", target=FakeTable.table, filter=item_filter, write=Rate.unlimited()
     )
-    options = WriteOptions(on_reject=on_reject, keys_unique=keys_unique)
+    options = WriteOptions(
+        on_reject=on_reject, keys_unique=keys_unique, isolation=isolation
+    )
     branches = Branches(shared=Program(), routes=(route,), options=options)
     sink = WriteItems(Given(branches), 0)
     with pytest.MonkeyPatch.context() as patch:
@@ -101,8 +111,10 @@ pages = st.lists(
 
 
 @settings(max_examples=60)
-@given(pages, st.floats(0, 0.3), st.booleans())
-def test_every_item_is_written_filtered_superseded_or_rejected(pages, share, split):
+@given(pages, st.floats(0, 0.3), st.booleans(), st.sampled_from([None, Isolation()]))
+def test_every_item_is_written_filtered_superseded_or_rejected(
+    pages, share, split, isolation
+):
     table = DescribedTable(unprocessed_share=share)
     version, batches, latest = 0, [], {}
     for origin, chosen in pages:
@@ -121,7 +133,7 @@ def test_every_item_is_written_filtered_superseded_or_rejected(pages, share, spl
         assert isinstance(number, Decimal)
         return number % 3 != 0
 
-    with sink_to(table, item_filter=is_kept) as sink:
+    with sink_to(table, item_filter=is_kept, isolation=isolation) as sink:
         receipts, rejected = run_bundle(sink, batches)
     assert all(receipt.balances for receipt in receipts)
     assert all(isinstance(each, RejectedItem) for each in rejected)
