@@ -3,7 +3,11 @@
     worker processes -> FaultyProxy (capacity, burst, partitions) -> dynoxide
 
 Writes are limited by percent of the table's provisioned capacity. The proxy, not we,
-says what was consumed. Where there are several workers, one is killed halfway.
+says what was consumed. Where there are several workers, one is killed halfway; what it
+held is lost until its lease is over, and the mean has no allowance for that.
+
+A row fails if a window of ten seconds was above the bound (I5), or if the mean was not
+within 95 and 100 % of the promise (above 100 %: of what the table grants, if less).
 """
 
 import argparse
@@ -13,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,10 +42,14 @@ FULL = tuple(
     for percent in (10, 40, 100, 150)
     for workers in (1, 4)
 )
+# A killed worker's part is used by nobody for 11 s and more: a longer look.
+_LONGER = 2.5
 # Each unit of the engine counts as so many: one process can't serve 20,000 a second.
 SCALE = {50: 1.0, 1000: 10.0, 20_000: 100.0}
+# A partition grants 1,000 units a second: with so many, chance fills none of them.
+_UNITS_A_PARTITION = 100
 _ITEM_UNITS = 1.0
-_READY_SECONDS = 120.0
+_LEAST_SHARE, _MOST_SHARE = 0.95, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +64,29 @@ class Row:
     worst_10s_per_s: float
     throttled: int
     bound_10s_per_s: float
+    granted_per_s: float
     share: float
     seconds: float
+    killed: int
 
     @property
-    def holds(self) -> bool:
-        """Whether no window was above the bound (I5)."""
-        return self.worst_10s_per_s <= self.bound_10s_per_s
+    def faults(self) -> list[str]:
+        """What is not as promised, for people."""
+        faults = []
+        if self.worst_10s_per_s > self.bound_10s_per_s:
+            faults.append("a window of 10 s is above the bound")
+        if not _LEAST_SHARE <= round(self.share, 3) <= _MOST_SHARE:
+            faults.append(f"the mean is {self.share:.1%} of what was promised")
+        return faults
 
 
 def main() -> int:
-    """Runs the rows; 1 if a window was above the bound."""
+    """Runs the rows; 1 if one of them is not as promised."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="three rows, as CI does")
-    parser.add_argument("--seconds", type=float, default=45)
+    parser.add_argument("--seconds", type=float, default=45, help="of one worker's")
     parser.add_argument("--row", help="one row: UNITS,PERCENT,WORKERS")
+    parser.add_argument("--at-once", type=int, default=3, help="rows side by side")
     parser.add_argument("--out", type=Path, default=ROOT / "build/bench-throttle.json")
     arguments = parser.parse_args()
     chosen: Sequence[tuple[int, ...]] = QUICK if arguments.quick else FULL
@@ -78,16 +95,24 @@ def main() -> int:
     plots = arguments.out.parent / "bench-throttle"
     plots.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
+
+    def measured(row: tuple[int, ...]) -> tuple[Row, list[tuple[float, float]]]:
+        units, percent, workers = row
+        seconds = arguments.seconds * (_LONGER if workers > 1 else 1)
+        return measure(units, percent, workers, seconds)
+
     print(_HEAD)
-    for units, percent, workers in chosen:
-        # What a killed worker held is used again after 11 to 15 s: a longer look.
-        seconds = arguments.seconds * (2 if workers > 1 else 1)
-        row, charges = measure(units, percent, workers, seconds)
-        rows.append(row)
-        _plot(row, charges, plots / f"{units}-{percent}-{workers}.png")
-        print(_line(row), flush=True)
-        arguments.out.write_text(json.dumps([asdict(row) for row in rows], indent=2))
-    return 0 if all(row.holds for row in rows) else 1
+    with ThreadPoolExecutor(arguments.at_once) as pool:
+        for row, charges in pool.map(measured, chosen):
+            rows.append(row)
+            name = f"{row.units}-{row.percent}-{row.workers}.png"
+            _plot(row, charges, plots / name)
+            print(_line(row), flush=True)
+            arguments.out.write_text(json.dumps([asdict(r) for r in rows], indent=2))
+    for row in rows:
+        for fault in row.faults:
+            print(f"{row.units} x {row.percent} %, {row.workers} worker(s): {fault}")
+    return 1 if any(row.faults for row in rows) else 0
 
 
 def measure(
@@ -100,7 +125,7 @@ def measure(
         capacity = Capacity(
             units,
             units,
-            partitions=max(1, units // 500),  # the keys are spread, not evenly
+            partitions=max(1, units // _UNITS_A_PARTITION),
             units_per_unit=scale,
         )
         proxy.limit(REGION, table, capacity)
@@ -120,6 +145,7 @@ def measure(
     elapsed = charges[-1][0] - charges[0][0]
     mean = sum(amount for _, amount in charges[1:]) / elapsed
     bursts = max(promised, workers * _ITEM_UNITS * scale)
+    granted = min(promised, units + units * capacity.burst_seconds / elapsed)
     row = Row(
         units=units,
         percent=percent,
@@ -129,8 +155,10 @@ def measure(
         worst_10s_per_s=worst_window(charges, WINDOW_SECONDS) / WINDOW_SECONDS,
         throttled=throttled,
         bound_10s_per_s=promised + bursts / WINDOW_SECONDS,
-        share=mean / promised,
+        granted_per_s=granted,
+        share=mean / granted,
         seconds=elapsed,
+        killed=_killed(workers),
     )
     return row, charges
 
@@ -162,8 +190,8 @@ def _work(
             process.stdin.write("go\n")
             process.stdin.flush()
         pause.wait(seconds / 2)
-        if workers > 1:
-            processes[0].kill()
+        for process in processes[: _killed(workers)]:
+            process.kill()
         pause.wait(seconds / 2)
     finally:
         for process in processes:
@@ -173,6 +201,10 @@ def _work(
                 assert pipe is not None
                 with suppress(BrokenPipeError):  # it was killed
                     pipe.close()
+
+
+def _killed(workers: int) -> int:
+    return 1 if workers > 1 else 0
 
 
 @contextmanager

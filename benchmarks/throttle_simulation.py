@@ -24,7 +24,7 @@ from typing import Any
 
 from tests.support.memory_store import MemoryStore
 from transforms.ledger.errors import LedgerUnreachableError
-from transforms.ledger.lease_rows import Pool, pool_partition
+from transforms.ledger.lease_rows import WHOLE, Pool, pool_partition
 from transforms.ledger.leased_limiter import LeasedLimiter
 from transforms.ledger.leases import LEASE_SECONDS, LeaseHolder
 from transforms.throttle.clock import HeldClock
@@ -64,17 +64,18 @@ class SkewedClock:
         self._running.set()
 
 
-class FixedPromise:
+class ScriptedPromise:
     """A promise that a script changes."""
 
-    def __init__(self, units_per_second: float) -> None:
-        self._first = units_per_second
+    def __init__(self, units_per_second: Callable[[], float]) -> None:
+        self._units = units_per_second
 
     def first(self, budget: str) -> Pool:
-        return Pool(budget, 0, 10**9, self._first, "simulated", "simulated")
+        return Pool(budget, 0, WHOLE, self._units(), "simulated", "simulated")
 
-    async def refreshed(self, _pool: Pool, _now: float) -> dict[str, object] | None:
-        return None
+    async def refreshed(self, pool: Pool, _now: float) -> dict[str, object] | None:
+        units = self._units()
+        return None if units == pool.promise else {"promise": units}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,7 @@ class Simulation:
                 RUN,
                 BUDGET,
                 bucket,
-                FixedPromise(self.promises[-1][1]),
+                ScriptedPromise(lambda: self.promises[-1][1]),
                 worker_id=f"{number:04}.{worker.lives}",
                 clock=worker.clock,
                 rng=rng,

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from transforms.batch_requests import (
-    MAX_ITEMS_PER_REQUEST,
     body_maker,
     payload_of,
     split_items,
@@ -50,7 +49,7 @@ class BatchWriter(LaneWriter):
         keys_unique: bool = False,
         **more_lanes: Any,
     ) -> None:
-        super().__init__(*lanes, **more_lanes)
+        super().__init__(*lanes, kind="delete" if deletes else "put", **more_lanes)
         self._deletes = deletes
         self._keys_unique = keys_unique
         wire_name = self._client.table.wire_name
@@ -125,7 +124,7 @@ class BatchWriter(LaneWriter):
         delays: Iterator[float] | None = None
         last_progress = self._patience_spent(request)
         items = request.items
-        if len(items) > (most := self._affordable_items()):
+        if len(items) > (most := self._affordable_items(request)):
             for start in range(0, len(items), most):
                 await self._write_part(request, items[start : start + most])
             return
@@ -156,7 +155,8 @@ class BatchWriter(LaneWriter):
 
     async def _send(self, request: Request, items: Sequence[Wire]) -> BatchWriteResult:
         """Sends one request when the limiter lets it go, and settles its cost."""
-        spending = await self._spend(request, len(items) * self._units_per_item)
+        size = request.size_bytes if items is request.items else sum(map(len, items))
+        spending = await self._spend(request, self._cost.of(len(items), size))
         started = self._clock.monotonic()
         body = await spending.call(
             self._client, "BatchWriteItem", self._request_body(items)
@@ -165,7 +165,8 @@ class BatchWriter(LaneWriter):
         result = parse_batch_write(body)
         spending.settle(result.consumed)
         done = len(items) - len(result.unprocessed)
-        self._learn(request, elapsed, result.consumed, done)
+        done_bytes = size * done // len(items)
+        self._learn(request, elapsed, result.consumed, done, done_bytes)
         return result
 
     async def _settle_refusal(
@@ -205,14 +206,15 @@ class BatchWriter(LaneWriter):
                 request.outcome.refused.append(refused)
         return sound
 
-    def _affordable_items(self) -> int:
-        """How many items cost what may be spent at once, by what items cost of late."""
-        affordable = self._limiter.burst_units / self._units_per_item
-        return max(1, int(min(affordable, MAX_ITEMS_PER_REQUEST)))
+    def _affordable_items(self, request: Request) -> int:
+        """How many of its items cost what may be spent at once; one at least."""
+        burst = self._limiter.burst_units
+        return self._cost.affordable(burst, len(request.items), request.size_bytes)
 
     async def _write_part(self, request: Request, items: Sequence[Wire]) -> None:
         if items:
-            await self._write(Request(request.outcome, items, 0, request.attempts))
+            size = sum(map(len, items))
+            await self._write(Request(request.outcome, items, size, request.attempts))
 
     def _gave_up(self, left: int) -> JobStoppedError:
         return JobStoppedError(

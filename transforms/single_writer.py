@@ -182,7 +182,7 @@ class SingleWriter(LaneWriter):
     ) -> None:
         """Sends one request when the limiter lets it go, and settles its cost."""
         request.attempts += 1
-        spending = await self._spend(request, self._units_per_item)
+        spending = await self._spend(request, self._cost.of(1, size_bytes))
         started = self._clock.monotonic()
         try:
             reply = await spending.call(self._client, operation, body)
@@ -191,13 +191,13 @@ class SingleWriter(LaneWriter):
             units = _units(max(size_bytes, len(error.stored or b"")))
             spending.settle(units)
             request.outcome.units += units
-            self._learn_units(
-                units, 1
-            )  # the next estimate knows the stored items' size
+            # The next estimate knows the stored items' size.
+            self._cost.learn(units, 1, size_bytes)
             raise
         consumed = parse_single_write(operation, reply)
         spending.settle(consumed)
-        self._learn(request, self._clock.monotonic() - started, consumed, 1)
+        elapsed = self._clock.monotonic() - started
+        self._learn(request, elapsed, consumed, 1, size_bytes)
 
 
 def _is_newer(one: Version | None, other: Version | None) -> bool:

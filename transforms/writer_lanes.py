@@ -36,6 +36,7 @@ from transforms.outcomes import Outcome, Refused
 from transforms.spending import Spending
 from transforms.throttle.clock import Clock
 from transforms.throttle.limiter import Limiter
+from transforms.write_cost import cost_of
 
 __all__ = ["LaneWriter", "Outcome", "Refused", "Request"]
 
@@ -78,6 +79,7 @@ class LaneWriter(ABC):
         max_bytes_in_flight: `submit` waits while this many bytes are on their way.
         deadline_seconds: items are sent again for this long without any progress;
             then the job stops. Waiting for our own rate does not count.
+        kind: what kind of write it is: each has a cost of its own.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class LaneWriter(ABC):
         keys: KeyDecoder,
         max_bytes_in_flight: int = 32 * 1024 * 1024,
         deadline_seconds: float = 600.0,
+        kind: str = "put",
     ) -> None:
         self._client = client
         self._limiter = limiter
@@ -113,8 +116,9 @@ class LaneWriter(ABC):
         # The loop's own.
         self._queue: deque[Request] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
+        self._probing = asyncio.Lock()
         self._latency_seconds = 0.0
-        self._units_per_item = 1.0
+        self._cost = cost_of(limiter, kind)
 
     @abstractmethod
     def _make_requests(self, items: Sequence[Wire], outcome: Outcome) -> list[Request]:
@@ -265,10 +269,10 @@ class LaneWriter(ABC):
         try:
             # Until the limiter knows what may be spent at once.
             await self._limiter.acquire(0)
+            if not self._cost.is_known:
+                await self._probe()
             while self._queue and self._error is None:
-                request = self._queue.popleft()
-                await self._write(request)
-                self._release(request)
+                await self._write_next()
         except asyncio.CancelledError:
             self._stop(JobStoppedError("the writer's event loop was closed"))
             raise
@@ -279,6 +283,23 @@ class LaneWriter(ABC):
             stopped.__cause__ = error
             self._stop(stopped)
 
+    async def _probe(self) -> None:
+        """Writes one request at a time until a bill has shown what an item costs.
+
+        All lanes at once would spend what nobody has reserved.
+        """
+        async with self._probing:
+            while self._is_guessing() and self._queue and self._error is None:
+                await self._write_next()
+
+    def _is_guessing(self) -> bool:
+        return not self._cost.is_known and math.isfinite(self._limiter.burst_units)
+
+    async def _write_next(self) -> None:
+        request = self._queue.popleft()
+        await self._write(request)
+        self._release(request)
+
     async def _spend(self, request: Request, units: float) -> Spending:
         """Waits for our own rate, which counts towards no deadline."""
         started = self._clock.monotonic()
@@ -288,7 +309,12 @@ class LaneWriter(ABC):
         return spending
 
     def _learn(
-        self, request: Request, seconds: float, consumed: ConsumedCapacity, items: int
+        self,
+        request: Request,
+        seconds: float,
+        consumed: ConsumedCapacity,
+        items: int,
+        size_bytes: int,
     ) -> None:
         """Notes what a request took, for the number of lanes and the next estimate."""
         self._latency_seconds += (seconds - self._latency_seconds) / 16
@@ -296,11 +322,7 @@ class LaneWriter(ABC):
         if request.attempts > 1:
             request.outcome.retried_requests += 1
         # What its indexes cost is their budgets' affair.
-        self._learn_units(self._limiter.own_units(consumed), items)
-
-    def _learn_units(self, units: float, items: int) -> None:
-        if items and units:
-            self._units_per_item += (units / items - self._units_per_item) / 8
+        self._cost.learn(self._limiter.own_units(consumed), items, size_bytes)
 
     def _release(self, request: Request) -> None:
         outcome = request.outcome

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.throttle_simulation import Event, FixedPromise, Simulation, churn
+from benchmarks.throttle_simulation import Event, ScriptedPromise, Simulation, churn
 from tests.support.engines import unique_name
 from tests.support.faulty_proxy.recording import worst_window
 from tests.support.processes import becomes_true
@@ -159,7 +159,7 @@ def holder_of(
             "run",
             "budget",
             bucket,
-            FixedPromise(promise),
+            ScriptedPromise(lambda: promise),
             worker_id=name,
             clock=clock,
             rng=random.Random(name),

@@ -60,6 +60,7 @@ class LeasedLimiter(Limiter):
         """
         if self._keeping is None or self._keeping.done():
             self._keeping = asyncio.create_task(self._holder.run(), name=KEEPER)
+            self._keeping.add_done_callback(self._ended)
         await self._bucket.acquire(units)
 
     def settle(self, reserved: float, consumed: Consumed) -> None:
@@ -69,3 +70,10 @@ class LeasedLimiter(Limiter):
     def report_throttled(self) -> None:
         """Goes slower for a while."""
         self._bucket.report_throttled()
+
+    def _ended(self, keeping: asyncio.Task[None]) -> None:
+        """Has those who wait raise what ended their lease: nobody renews it now."""
+        if not keeping.cancelled() and isinstance(
+            error := keeping.exception(), Exception
+        ):
+            self._bucket.fail(error)

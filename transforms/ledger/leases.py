@@ -48,6 +48,8 @@ _RENEWAL_SECONDS = 3.2  # three a lease: one may be lost
 _EARLY_SECONDS = (0.25, 0.5, 1.0)  # at first, while the workers of a run arrive
 _CONFLICT_SECONDS = 0.3
 _DOUBTFUL_SECONDS = 2 * _RENEWAL_SECONDS
+_HEIRS = 2
+_SOON_SECONDS = 0.1
 _HUNGRY_SHARE = 0.05  # of the time, waiting
 
 _LOGGER = logging.getLogger(__name__)
@@ -161,7 +163,8 @@ class LeaseHolder:
                 await self._clock.sleep(self._rng.uniform(0, _CONFLICT_SECONDS))
                 continue
             wait = early.pop(0) if early else _RENEWAL_SECONDS
-            await self._clock.sleep(wait * self._rng.uniform(0.9, 1.1))
+            wait *= self._rng.uniform(0.9, 1.1)
+            await self._clock.sleep(min(wait, self._seconds_to_inheritance()))
 
     def _need(self) -> Need:
         """What was asked of the bucket since the last look."""
@@ -238,6 +241,23 @@ class LeaseHolder:
         self._seen = seen
         return living, dead
 
+    def _seconds_to_inheritance(self) -> float:
+        """When to look again at leases that this worker is the first to take over.
+
+        The two that follow a worker in the order of names are its heirs: all at once
+        would come for nothing, one may be dead itself.
+        """
+        names = sorted([*self._seen, self._worker_id])
+        place = names.index(self._worker_id)
+        watched = {names[(place - back) % len(names)] for back in range(1, _HEIRS + 1)}
+        ends = [
+            since + LEASE_SECONDS + MARGIN_SECONDS
+            for worker, (_, since) in self._seen.items()
+            if worker in watched
+        ]
+        wait = min(ends, default=math.inf) - self._clock.monotonic()
+        return max(wait, _SOON_SECONDS)
+
     async def _apply(
         self, plan: Plan, need: Need, pool: Pool, living: Sequence[Lease]
     ) -> bool:
@@ -247,6 +267,8 @@ class LeaseHolder:
         sent_at = self._clock.monotonic()
         if writes and not await self._commit(writes):
             return False
+        for lease in plan.reaped:
+            self._seen.pop(lease.worker, None)
         put = writes[0] if writes else None
         if isinstance(put, Put):
             self._mine = Lease.of_row(put.row)
