@@ -64,7 +64,7 @@ test-query: ## The sixty queries on every record of the five tables (about ten m
 bench-scale: ## Cost of an item from 10^5 to 10^7 of them
 	$(BIN)/python -m benchmarks --scale
 
-bench-throttle: ## Promised and measured rates, on a proxy that keeps the account (25 minutes)
+bench-throttle: ## Promised and measured rates, on a proxy that keeps the account (13 minutes)
 	$(BIN)/python -m benchmarks.throttle
 
 package: ## Build the sdist that Beam stages to remote workers

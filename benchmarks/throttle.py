@@ -49,6 +49,7 @@ SCALE = {50: 1.0, 1000: 10.0, 20_000: 100.0}
 # A partition grants 1,000 units a second: with so many, chance fills none of them.
 _UNITS_A_PARTITION = 100
 _ITEM_UNITS = 1.0
+_BURST_SECONDS = 1.0
 _LEAST_SHARE, _MOST_SHARE = 0.95, 1.0
 
 
@@ -142,8 +143,7 @@ def measure(
         charges = proxy.recording.units(REGION, table, "write")
         throttled = proxy.recording.throttled[REGION, table]
     promised = units * percent / 100
-    elapsed = charges[-1][0] - charges[0][0]
-    mean = sum(amount for _, amount in charges[1:]) / elapsed
+    elapsed, mean = _mean(charges)
     bursts = max(promised, workers * _ITEM_UNITS * scale)
     granted = min(promised, units + units * capacity.burst_seconds / elapsed)
     row = Row(
@@ -201,6 +201,14 @@ def _work(
                 assert pipe is not None
                 with suppress(BrokenPipeError):  # it was killed
                     pipe.close()
+
+
+def _mean(charges: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Returns seconds and units a second, without the burst that a start may have."""
+    began = charges[0][0] + _BURST_SECONDS
+    settled = [charge for charge in charges if charge[0] >= began]
+    elapsed = settled[-1][0] - settled[0][0]
+    return elapsed, sum(units for _, units in settled[1:]) / elapsed
 
 
 def _killed(workers: int) -> int:

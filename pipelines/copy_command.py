@@ -172,7 +172,7 @@ def _begin(started: Run, options: CopyOptions, plan: CopyPlan) -> ExitCode:
     started.directory.spec.write_text(spec.to_json(), encoding="utf-8")
     ledger = started.context.ledger
     if ledger is not None and routes:
-        store = open_store(ledger, options.transport_config)
+        store = open_store(ledger)
         keep_run(store, spec, options, plan)
     return _run(started, spec, plan)
 

@@ -248,12 +248,14 @@ def start_run(
     if is_local(beam_options) and not options.debug:
         _quieten(beam_options)
     run_id = make_run_id(SystemClock().wall(), random.SystemRandom())
-    chosen = options.ledger and LedgerLocation.parse(options.ledger, source)
+    chosen = options.ledger and LedgerLocation.parse(
+        options.ledger, source, options.transport_config
+    )
     directory = RunDirectory.create(options.run_dir, run_id)
     print(f"run {run_id} in {directory.path}", flush=True)
     ledger = _choose_ledger(chosen or None, directory, beam_options)
     if ledger is not None:
-        store = open_store(ledger, options.transport_config)
+        store = open_store(ledger)
         store.prepare()
         store.put_many([Row(RUNS, run_id, 1, b"")])
     return Run(beam_options, directory, options.run_context(run_id, ledger))

@@ -92,8 +92,7 @@ def open_resumed(
             f"run {spec.run.run_id} wrote no receipts (it had no --ledger, or a "
             "--limit), so it can't be gone on with; run the copy again, which is safe"
         )
-    transport = options.transport_config
-    store = open_store(spec.run.ledger, transport)
+    store = open_store(spec.run.ledger)
     record = read_record(store, spec.run.run_id)
     if record is None:
         raise UserError(

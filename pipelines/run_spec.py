@@ -22,6 +22,7 @@ from pipelines.flags import build, opener_of, said_form
 from pipelines.versions import difference, versions_here
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.tables import TableRef
+from transforms.dynamodb.transport import TransportConfig
 from transforms.ledger.location import LedgerLocation
 from transforms.run_context import RunContext
 
@@ -156,7 +157,8 @@ def _read_run(said: dict[str, Any]) -> RunContext:
         where = ledger["where"]
         is_path = isinstance(where, str)
         ledger = LedgerLocation(
-            Path(where) if is_path else msgspec.convert(where, TableRef)
+            Path(where) if is_path else msgspec.convert(where, TableRef),
+            msgspec.convert(ledger["transport"], TransportConfig),
         )
     accounted = tuple(said["accounted"])
     return RunContext(**said | {"ledger": ledger, "accounted": accounted})

@@ -191,9 +191,7 @@ class _Maker:
             if run.ledger is None:
                 return StaticShare(name, bucket, promise, run.workers, self._clock)
             return LeaseHolder(
-                open_store(
-                    run.ledger, self._transport, timeout_seconds=_LEDGER_SECONDS
-                ),
+                open_store(run.ledger, timeout_seconds=_LEDGER_SECONDS),
                 run.run_id,
                 name,
                 bucket,

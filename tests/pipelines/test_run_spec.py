@@ -15,6 +15,7 @@ from pipelines.copy_tables import branches_of, scan_of
 from pipelines.options import CopyOptions, RouteOptions
 from pipelines.run_spec import FromRunSpec, RunSpec, RunSpecOptions, provide
 from transforms.dynamodb.errors import UserError
+from transforms.dynamodb.transport import TransportConfig
 from transforms.ledger.location import LedgerLocation
 from transforms.run_context import RunContext
 from transforms.throttle.rate import Rate
@@ -67,6 +68,10 @@ LEDGERS = [
     None,
     LedgerLocation(Path("/tmp/a run/ledger.sqlite")),
     LedgerLocation.parse("dynamodb:eu-west-1/ledger"),
+    LedgerLocation.parse(
+        "dynamodb:eu-west-1/ledger",
+        transport=TransportConfig(kind="botocore", deadline_seconds=60.0),
+    ),
 ]
 
 

@@ -60,7 +60,7 @@ def write_all(worker, sizes, rate, *, factor=1.0, submission=50) -> BillingTable
     clock = HeldClock(auto_advance=True)
     table = BillingTable(clock, factor)
     writer = BatchWriter(
-        table,  # type: ignore[arg-type]
+        table,
         TokenBucket(rate, rate, clock),
         worker.loop,
         clock=clock,

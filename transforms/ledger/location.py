@@ -15,6 +15,7 @@ __all__ = ["LEDGER_FILE_NAME", "LedgerLocation", "open_store"]
 LEDGER_FILE_NAME = "ledger.sqlite"
 """Of a run's own ledger, in its run directory."""
 
+_USUAL = TransportConfig()
 _FORMS = "write sqlite:PATH, dynamodb:TABLE or dynamodb:REGION/TABLE"
 
 
@@ -24,12 +25,19 @@ class LedgerLocation:
 
     Attributes:
         where: the SQLite file's absolute path, or the DynamoDB table.
+        transport: how workers, too, reach a DynamoDB table, and for how long they try.
     """
 
     where: Path | TableRef
+    transport: TransportConfig = _USUAL
 
     @classmethod
-    def parse(cls, text: str, source: TableRef | None = None) -> "LedgerLocation":
+    def parse(
+        cls,
+        text: str,
+        source: TableRef | None = None,
+        transport: TransportConfig | None = None,
+    ) -> "LedgerLocation":
         """Reads ``sqlite:PATH``, ``dynamodb:TABLE`` or ``dynamodb:REGION/TABLE``.
 
         Args:
@@ -38,6 +46,7 @@ class LedgerLocation:
                 credentials, at its endpoint if that was given, and, unless the
                 ledger names another, in its region. Without one, the region must be
                 named.
+            transport: how to reach a DynamoDB table.
 
         Raises:
             UserError: none of these forms.
@@ -46,7 +55,7 @@ class LedgerLocation:
         if kind == "sqlite" and rest:
             return cls(Path(rest).expanduser().absolute())
         if kind == "dynamodb" and rest:
-            return cls(_table(rest, source))
+            return cls(_table(rest, source), transport or _USUAL)
         raise UserError(f"cannot read the ledger {text!r}; {_FORMS}")
 
     @classmethod
@@ -67,21 +76,19 @@ class LedgerLocation:
 
 
 def open_store(
-    location: LedgerLocation,
-    transport: TransportConfig | None = None,
-    *,
-    timeout_seconds: float = 10.0,
+    location: LedgerLocation, *, timeout_seconds: float = 10.0
 ) -> LedgerStore:
     """Returns the store at a location; reaches for nothing yet.
 
     Args:
-        location: where the rows are.
-        transport: how to talk to DynamoDB.
+        location: where the rows are, and how to get there.
         timeout_seconds: after which a call raises `LedgerUnreachableError`.
     """
     if isinstance(location.where, TableRef):
         return DynamoDBStore(
-            location.where, transport=transport, timeout_seconds=timeout_seconds
+            location.where,
+            transport=location.transport,
+            timeout_seconds=timeout_seconds,
         )
     return SQLiteStore(location.where, busy_timeout_seconds=timeout_seconds)
 
