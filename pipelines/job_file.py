@@ -23,6 +23,8 @@ from transforms.dynamodb.errors import UserError
 
 __all__ = ["load_yaml", "read_job_file"]
 
+_BOOLEAN, _TEXT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:str"
+
 
 def read_job_file(
     path: str, options: type[Any], target: type[Any] | None = None
@@ -65,6 +67,9 @@ class _StrictLoader(yaml.SafeLoader):
         node: yaml.MappingNode,
         deep: bool = False,  # noqa: FBT001, FBT002
     ) -> dict[Hashable, Any]:
+        for key, _ in node.value:
+            if key.tag == _BOOLEAN:  # a field named yes is not true, as YAML 1.1 has it
+                key.tag = _TEXT
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:

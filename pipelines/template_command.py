@@ -48,6 +48,7 @@ Exit codes: those of the pipeline; 2 for a template or parameter that is wrong.
 _PIPELINES = {
     "backup": "backup_command",
     "copy": "copy_command",
+    "hive": "hive_command",
     "query": "query_command",
     "restore": "restore_command",
 }

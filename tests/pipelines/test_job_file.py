@@ -5,6 +5,7 @@ import shlex
 import pytest
 
 from pipelines.command_line import read_options
+from pipelines.job_file import load_yaml
 from pipelines.options import CopyOptions, RouteOptions
 from transforms.dynamodb.errors import UserError
 from transforms.throttle.rate import Rate
@@ -91,3 +92,9 @@ def test_a_file_that_means_nothing_is_refused(job, text, message):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UserError, match=r"cannot read the job file .*: No such file"):
         read("--job", str(tmp_path / "none.yaml"))
+
+
+def test_a_field_named_yes_is_that_field(tmp_path):
+    path = tmp_path / "job.yaml"
+    path.write_text("yes: true\nno: {on: 1}\n")
+    assert load_yaml(str(path)) == {"yes": True, "no": {"on": 1}}

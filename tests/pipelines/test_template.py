@@ -114,6 +114,7 @@ VALUES = {
     "integer": "5",
     "switch": "true",
 }
+SPECIAL = {"older_than": "90d", "export_to": "s3://bucket", "region": "eu-west-1"}
 
 
 @pytest.mark.parametrize("path", shipped_templates(), ids=lambda path: path.stem)
@@ -122,7 +123,8 @@ def test_a_shipped_template_is_valid_and_renders_with_all_parameters(path, capsy
     assert run(["template", "show", path.stem]) == 0
     template = read_template(path.stem)
     given = {
-        name: str(one.choices[0]) if one.choices else VALUES[one.type]
+        name: SPECIAL.get(name)
+        or (str(one.choices[0]) if one.choices else VALUES[one.type])
         for name, one in template.parameters.items()
     }
     assert yaml.safe_load(template.render(given)).keys() == template.job.keys()
@@ -132,7 +134,7 @@ def test_a_shipped_template_is_valid_and_renders_with_all_parameters(path, capsy
 
 def test_every_pipeline_with_a_job_file_has_a_template():
     pipelines = {read_template(str(path)).pipeline for path in shipped_templates()}
-    assert pipelines == {"backup", "copy", "query", "restore"}
+    assert pipelines == {"backup", "copy", "hive", "query", "restore"}
 
 
 def test_the_list_names_what_is_shipped(capsys):
@@ -179,6 +181,40 @@ class TestLaunch:
         found = self.client.scan(TableName=self.target)["Items"]
         assert found == [{"id": {"S": "a"}}]
         assert "written 1" in capsys.readouterr().out.splitlines()[-1]
+
+    def test_a_query_writes_its_rows_as_items(self, words):
+        words[2] = "query-to-table"
+        words += ["--param", f"target=us-east-1/{self.target}"]
+        sql = "SELECT id, 'new' AS state FROM t WHERE id = 'b'"
+        assert run([*words, "--param", f"sql={sql}", "--param=schema=id VARCHAR"]) == 0
+        found = self.client.scan(TableName=self.target)["Items"]
+        assert found == [{"id": {"S": "b"}, "state": {"S": "new"}}]
+
+    def test_what_is_old_is_archived(self, words, tmp_path, capsys):
+        words[2] = "archive"
+        words += ["--param", f"to={tmp_path}/files", "--param", "older_than=30d"]
+        assert run([*words, "--param", "by=day", "--dry-run"]) == 0
+        assert "dry run" in capsys.readouterr().out
+
+    def test_a_script_of_hive_runs(self, words, tmp_path):
+        source = words[4].rpartition("/")[2]
+        script = tmp_path / "seed.sql"
+        script.write_text(
+            "".join(
+                f"CREATE EXTERNAL TABLE {name} (id string) STORED BY "
+                "'org.apache.hadoop.hive.dynamodb.DynamoDBStorageHandler' "
+                f"TBLPROPERTIES ('dynamodb.table.name'='{table}', "
+                f"'dynamodb.region'='{region}', 'dynamodb.column.mapping'='id:id');\n"
+                for name, table, region in (
+                    ("a", source, "eu-west-1"),
+                    ("b", self.target, "us-east-1"),
+                )
+            )
+            + "INSERT OVERWRITE TABLE b SELECT * FROM a;\n"
+        )
+        words = ["template", "launch", "hive", f"--param=script={script}", words[5]]
+        assert run(words) == 0
+        assert self.client.scan(TableName=self.target)["Count"] == 2
 
     def test_options_of_the_pipeline_win(self, words, capsys):
         words += ["--param", f"target=us-east-1/{self.target}"]
