@@ -17,8 +17,17 @@ from transforms.throttle.clock import HeldClock
 from transforms.throttle.token_bucket import TokenBucket
 
 
-async def open_gate() -> float:
-    return 0.0
+class Gate:
+    """Is passed at once, unless it is shut: then after a wait of three seconds."""
+
+    is_open = True
+
+    def may_pass(self) -> bool:
+        return self.is_open
+
+    async def wait(self) -> float:
+        self.is_open = True
+        return 3.0
 
 
 class Budgets:
@@ -28,7 +37,8 @@ class Budgets:
         self.clock = HeldClock(auto_advance=True)
         self.table = TokenBucket(100, 100, self.clock)
         self.index = TokenBucket(10, 10, self.clock)
-        self.limiter = TableLimiter(self.table, {"by_day": self.index}, open_gate)
+        self.gate = Gate()
+        self.limiter = TableLimiter(self.table, {"by_day": self.index}, self.gate)
 
     async def write(self, estimate: float, *, table: float, index: float) -> None:
         spending = Spending(self.limiter, estimate)
@@ -111,6 +121,42 @@ def test_what_is_refused_for_good_is_given_back_and_a_failed_condition_is_not():
             await spending.again()
             with pytest.raises(type(error)), spending.refunded():
                 raise error
+        assert budgets.table.spent_units == 10
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("empty", ["table", "index", "gate"])
+def test_at_once_takes_from_every_budget_or_from_none(empty):
+    budgets = Budgets()
+    if empty == "table":
+        assert budgets.table.take_at_once(95)
+    elif empty == "index":
+        assert budgets.index.take_at_once(5)
+    else:
+        budgets.gate.is_open = False
+    before = budgets.table.spent_units, budgets.index.spent_units
+    assert not Spending(budgets.limiter, 10).at_once()
+    assert (budgets.table.spent_units, budgets.index.spent_units) == before
+
+
+def test_at_once_is_settled_like_any_other_try():
+    budgets = Budgets()
+    spending = Spending(budgets.limiter, 10)
+    assert spending.at_once()
+    assert (budgets.table.spent_units, budgets.index.spent_units) == (10, 10)
+    spending.settle(ConsumedCapacity(7.0, 4.0, (("by_day", 3.0),)))
+    assert (budgets.table.spent_units, budgets.index.spent_units) == (4, 3)
+
+
+def test_who_is_not_let_through_at_once_waits_and_the_pause_is_counted():
+    async def scenario() -> None:
+        budgets = Budgets()
+        budgets.gate.is_open = False
+        spending = Spending(budgets.limiter, 10)
+        assert not spending.at_once()
+        await spending.again()
+        assert budgets.limiter.waited_seconds == 3
         assert budgets.table.spent_units == 10
 
     asyncio.run(scenario())

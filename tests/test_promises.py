@@ -156,9 +156,12 @@ def test_a_pause_file_holds_up_for_as_long_as_it_is_there(tmp_path):
     async def scenario() -> None:
         clock = HeldClock(auto_advance=True)
         pause = PauseFile(str(path), clock)
+        assert not pause.may_pass()
         assert await pause.wait() == 0
+        assert pause.may_pass()
         path.touch()
         await clock.sleep(2)
+        assert not pause.may_pass()
         waiting = asyncio.create_task(pause.wait())
         await clock.sleep(30)
         assert not waiting.done()
@@ -169,4 +172,6 @@ def test_a_pause_file_holds_up_for_as_long_as_it_is_there(tmp_path):
 
 
 def test_without_a_pause_file_nobody_waits():
-    assert asyncio.run(PauseFile(None, HeldClock()).wait()) == 0
+    pause = PauseFile(None, HeldClock())
+    assert pause.may_pass()
+    assert asyncio.run(pause.wait()) == 0

@@ -5,7 +5,9 @@ whichever is the tightest holds it back. How much an index gets of a unit of the
 is learnt from what the service reports (ReturnConsumedCapacity=INDEXES).
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Protocol
 
 from transforms.throttle.limiter import Consumed, Limiter, Reservation, units_of
 
@@ -13,6 +15,19 @@ __all__ = ["TableLimiter"]
 
 # Each cost counts a sixteenth: indexes may be sparse, and batches differ.
 _LEARNING = 16
+_NO_PARTS: Mapping[str, float] = MappingProxyType({})
+
+
+class Gate(Protocol):
+    """Holds a run up while it is paused; `PauseFile` is one."""
+
+    def may_pass(self) -> bool:
+        """Whether `wait` would return at once."""
+        ...
+
+    async def wait(self) -> float:
+        """Waits while the run is paused; returns for how many seconds it did."""
+        ...
 
 
 class TableLimiter(Limiter):
@@ -22,14 +37,14 @@ class TableLimiter(Limiter):
         self,
         table: Limiter,
         indexes: Mapping[str, Limiter],
-        gate: Callable[[], Awaitable[float]],
+        gate: Gate,
     ) -> None:
         """Takes the limiters over.
 
         Args:
             table: of the table's own capacity.
             indexes: of those global indexes that have capacity of their own.
-            gate: waits while the run is paused; returns for how long it did.
+            gate: asked before every request.
         """
         self._table = table
         self._indexes = dict(indexes)
@@ -46,6 +61,8 @@ class TableLimiter(Limiter):
     @property
     def burst_units(self) -> float:
         """What may be spent of the table at once, by the tightest budget."""
+        if not self._indexes:
+            return self._table.burst_units
         bursts = (
             limiter.burst_units / max(self._ratios[name], 1e-6)
             for name, limiter in self._indexes.items()
@@ -54,12 +71,20 @@ class TableLimiter(Limiter):
 
     def own_units(self, consumed: Consumed) -> float:
         """All units but those of indexes that pay for themselves."""
+        if not self._indexes:
+            return units_of(consumed)
         return units_of(consumed) - sum(self._index_units(consumed).values())
 
     def reservation(self, units: float) -> "TableReservation":
         """Returns one reservation of all budgets, not yet taken."""
+        if not self._indexes:
+            return TableReservation(self, units, _NO_PARTS)
         parts = {name: units * ratio for name, ratio in self._ratios.items()}
         return TableReservation(self, units, parts)
+
+    def take_at_once(self, units: float) -> bool:
+        """Takes `units` if neither the table nor an index has to be waited for."""
+        return self.reservation(units).take_at_once()
 
     async def acquire(self, units: float) -> None:
         """Waits until the table and each of its indexes may pay, and takes it."""
@@ -69,9 +94,24 @@ class TableLimiter(Limiter):
         """Settles what was acquired, as it would be divided now."""
         self.reservation(reserved).settle(consumed)
 
+    def take_all_at_once(self, units: float, index_parts: Mapping[str, float]) -> bool:
+        """Takes what a reservation says, all of it or nothing."""
+        if not self._gate.may_pass():
+            return False
+        taken: list[str] = []
+        for name, part in index_parts.items():
+            if not self._indexes[name].take_at_once(part):
+                break
+            taken.append(name)
+        if len(taken) == len(index_parts) and self._table.take_at_once(units):
+            return True
+        for name in taken:
+            self._indexes[name].settle(index_parts[name], 0.0)
+        return False
+
     async def take(self, units: float, index_parts: Mapping[str, float]) -> None:
         """Takes what a reservation says."""
-        self._paused_seconds += await self._gate()
+        self._paused_seconds += await self._gate.wait()
         for name, part in index_parts.items():
             await self._indexes[name].acquire(part)
         await self._table.acquire(units)
@@ -82,6 +122,8 @@ class TableLimiter(Limiter):
         """Settles each budget; of a cost without indexes they pay their estimates."""
         own = self.own_units(consumed)
         self._table.settle(units, own)
+        if not index_parts:
+            return
         if isinstance(consumed, int | float):
             for name, part in index_parts.items():
                 self._indexes[name].settle(part, 0.0 if consumed == 0 else part)
@@ -106,12 +148,18 @@ class TableLimiter(Limiter):
 class TableReservation(Reservation):
     """A request's part of every budget, by what was known when it was made."""
 
+    __slots__ = ("_budgets", "index_parts")
+
     def __init__(
         self, limiter: TableLimiter, units: float, index_parts: Mapping[str, float]
     ) -> None:
         super().__init__(limiter, units)
         self._budgets = limiter
         self.index_parts = index_parts
+
+    def take_at_once(self) -> bool:
+        """Takes from every budget if none has to be waited for."""
+        return self._budgets.take_all_at_once(self._units, self.index_parts)
 
     async def take(self) -> None:
         """Waits until every budget may pay."""

@@ -153,7 +153,7 @@ class _Maker:
             return UnlimitedLimiter()
         gate = PauseFile(self._key.run.pause_file, self._clock)
         own = self._limiter(self._key.index)
-        return TableLimiter(own, self._index_limiters(), gate.wait)
+        return TableLimiter(own, self._index_limiters(), gate)
 
     def _index_limiters(self) -> dict[str, Limiter]:
         """Of a write to a provisioned table, whose global indexes pay apart."""

@@ -19,11 +19,17 @@ class PauseFile:
         self._clock = clock
         self._looked_at = -math.inf
 
+    def may_pass(self) -> bool:
+        """Whether nobody need look: there is no path, or it was looked up just now."""
+        if self._path is None:
+            return True
+        return self._clock.monotonic() - self._looked_at < _LOOK_SECONDS
+
     async def wait(self) -> float:
         """Returns when the file is not there, and for how many seconds it was."""
-        now = started = self._clock.monotonic()
-        if self._path is None or now - self._looked_at < _LOOK_SECONDS:
+        if self._path is None or self.may_pass():
             return 0.0
+        started = self._clock.monotonic()
         while self._path.exists():
             await self._clock.sleep(_LOOK_SECONDS)
         self._looked_at = self._clock.monotonic()

@@ -269,8 +269,9 @@ class SegmentReader:
         spending = Spending(
             self._limiter, self._sizer.estimate, on_throttled=self._throttled
         )
-        with self._wait.timed():
-            await spending.again()
+        if not spending.at_once():
+            with self._wait.timed():
+                await spending.again()
         request = replace(
             self._template,
             segment=segment,

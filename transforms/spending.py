@@ -1,6 +1,6 @@
 """One request's capacity, from the first try to the service's bill.
 
-    again() --> try --> failed(error) --> again() --> try --> settle(consumed)
+    at_once() or again() --> try --> failed(error) --> again() --> try --> settle(…)
 
 A limiter is asked before *every* try, retries included: a try without an answer may
 have been applied and charged, and the next one may be charged again (I5).
@@ -28,6 +28,8 @@ class Spending:
     A try of which nobody knows what became is charged as estimated.
     """
 
+    __slots__ = ("_estimate", "_is_open", "_limiter", "_on_throttled", "_reservation")
+
     def __init__(
         self,
         limiter: Limiter,
@@ -47,6 +49,11 @@ class Spending:
         self._reservation = limiter.reservation(estimate)
         self._on_throttled = on_throttled
         self._is_open = False
+
+    def at_once(self) -> bool:
+        """Whether a try may be sent without waiting; if not, await `again`."""
+        self._is_open = self._reservation.take_at_once()
+        return self._is_open
 
     async def again(self) -> None:
         """Waits until a try may be sent."""
@@ -70,28 +77,36 @@ class Spending:
             self._is_open = False
 
     async def call(self, client: DynamoDBClient, operation: str, body: bytes) -> bytes:
-        """Returns the reply of `client.call`; the first `again` was the caller's.
+        """Returns the reply of `client.call`; leave for the first try is the caller's.
 
         Raises:
             BeamDynamoDBError: as the client. What was refused is given back, but
                 for a failed condition, which the caller settles: it is charged.
         """
-        with self.refunded():
+        try:
             return await client.call(operation, body, meter=self)
+        except BaseException as error:
+            self.give_up(error)
+            raise
+
+    def give_up(self, error: BaseException) -> None:
+        """Gives back what was reserved for a request that the service refused.
+
+        A request that was cancelled may have been charged, so it counts as charged;
+        a failed condition is charged, and the caller knows how much.
+        """
+        if isinstance(error, ConditionFailedError):
+            return
+        if isinstance(error, asyncio.CancelledError):
+            self.settle(self._estimate)
+        elif isinstance(error, BeamDynamoDBError):
+            self.settle(0.0)
 
     @contextmanager
     def refunded(self) -> Iterator[None]:
-        """Gives the reservation back if the service refuses what is sent inside.
-
-        A request that is cancelled may have been charged, so it counts as charged.
-        """
+        """The same for what is sent inside a `with`."""
         try:
             yield
-        except ConditionFailedError:
-            raise
-        except asyncio.CancelledError:
-            self.settle(self._estimate)
-            raise
-        except BeamDynamoDBError:
-            self.settle(0.0)
+        except BaseException as error:
+            self.give_up(error)
             raise

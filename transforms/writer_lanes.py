@@ -302,8 +302,10 @@ class LaneWriter(ABC):
 
     async def _spend(self, request: Request, units: float) -> Spending:
         """Waits for our own rate, which counts towards no deadline."""
-        started = self._clock.monotonic()
         spending = Spending(self._limiter, units)
+        if spending.at_once():
+            return spending
+        started = self._clock.monotonic()
         await spending.again()
         request.waited_seconds += self._clock.monotonic() - started
         return spending

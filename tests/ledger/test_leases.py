@@ -177,9 +177,12 @@ def test_who_asks_for_nothing_any_more_gives_everything_back(tmp_path):
     async def scenario() -> None:
         clock = HeldClock(auto_advance=True)
         limiter = holder_of(store, clock, 100, "one", run_blocking=direct)
+        assert not limiter.take_at_once(10)  # nobody keeps a lease yet
         await limiter.acquire(10)
+        assert limiter.take_at_once(10)
         assert read_leases(store, "run", "budget").leases[0].parts == WHOLE
         await clock.sleep(3 * LEASE_SECONDS)
+        assert not limiter.take_at_once(10)
         read = read_leases(store, "run", "budget")
         assert read.leases == []
         assert read.pool is not None

@@ -76,6 +76,9 @@ class PaperLimiter(UnlimitedLimiter):
         self.throttled = 0
         self._budget = asyncio.Semaphore(budget)
 
+    def take_at_once(self, units: float) -> bool:
+        return False
+
     async def acquire(self, units: float) -> None:
         if not units:  # a look whether there is a rate yet
             return

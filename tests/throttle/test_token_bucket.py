@@ -37,6 +37,7 @@ class Plan:
     charged: float
     flight_seconds: float
     throttled: bool
+    asks_at_once: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ plans = st.builds(
     charged=st.floats(0, 90),
     flight_seconds=st.floats(0, 3),
     throttled=st.booleans(),
+    asks_at_once=st.booleans(),
 )
 
 
@@ -62,7 +64,8 @@ async def simulate(
 ) -> list[Sent]:
     async def request(plan: Plan) -> Sent:
         await clock.sleep(plan.start_seconds)
-        await bucket.acquire(plan.estimate)
+        if not (plan.asks_at_once and bucket.take_at_once(plan.estimate)):
+            await bucket.acquire(plan.estimate)
         at = clock.monotonic()
         await clock.sleep(plan.flight_seconds)
         charged = 0.0 if plan.throttled else plan.charged
@@ -443,3 +446,36 @@ def test_without_a_limit_nobody_waits():
         assert limiter.waited_seconds == 0
 
     run(scenario())
+
+
+def test_at_once_takes_what_the_bucket_holds_and_otherwise_nothing():
+    bucket = TokenBucket(10, 10, HeldClock())
+    assert bucket.take_at_once(8)
+    assert not bucket.take_at_once(3)
+    assert bucket.spent_units == 8
+    assert bucket.take_at_once(2)
+
+
+def test_at_once_overtakes_nobody_who_waits():
+    async def scenario() -> None:
+        clock = HeldClock()
+        bucket = TokenBucket(10, 10, clock)
+        assert bucket.take_at_once(5)
+        large = asyncio.create_task(bucket.acquire(10))
+        await asyncio.sleep(0)
+        assert not bucket.take_at_once(1)
+        await clock.advance(1)
+        await large
+        await clock.advance(1)
+        assert bucket.take_at_once(1)
+
+    run(scenario())
+
+
+def test_at_once_is_refused_without_a_lease_and_raises_what_failed():
+    bucket = TokenBucket.without_lease(HeldClock())
+    assert not bucket.take_at_once(0)
+    bucket.grant(10)
+    bucket.fail(LookupError("the ledger is gone"))
+    with pytest.raises(LookupError, match="the ledger is gone"):
+        bucket.take_at_once(0)

@@ -30,8 +30,9 @@ class LedgerLimiter(UnlimitedLimiter):
     def __init__(self):
         self.reserved = self.charged = 0.0
 
-    async def acquire(self, units):
+    def take_at_once(self, units):
         self.reserved += units
+        return True
 
     def settle(self, reserved, consumed):
         self.reserved -= reserved

@@ -8,8 +8,6 @@
          --exchange-----> WireConnection      Response, its checksum verified
 """
 
-from http import HTTPStatus
-
 from transforms.dynamodb.connection_pool import ConnectionPool
 from transforms.dynamodb.errors import ConnectionLostError
 from transforms.dynamodb.sessions import Connection
@@ -18,6 +16,8 @@ from transforms.dynamodb.transport_types import Response, TransportConfig
 from transforms.throttle.clock import Clock
 
 __all__ = ["WireTransport"]
+
+_OK = 200  # no member of HTTPStatus: to look one up costs each request a µs
 
 
 class WireTransport:
@@ -43,7 +43,7 @@ class WireTransport:
         """
         signed_at = self._clock.wall()
         response = await self._send_signed(operation, body)
-        if response.status != HTTPStatus.OK:
+        if response.status != _OK:
             self._credentials.heed(response)
             if self._clock.correct(response, signed_at):
                 return await self._send_signed(operation, body)
@@ -54,31 +54,30 @@ class WireTransport:
         await self._pool.aclose()
 
     async def _send_signed(self, operation: str, body: bytes) -> Response:
-        try:
-            return await self._exchange(operation, body)
-        except _StaleConnectionError:
+        """Returns the reply to one try.
+
+        Sends once more if the service closed a kept-alive connection just as it was
+        taken up again. One function, since a coroutine more costs each request.
+        """
+        is_again = False
+        while True:
+            credentials = (
+                self._credentials.at_hand() or await self._credentials.renewed()
+            )
+            connection = self._pool.take() or await self._pool.acquire()
+            is_new = not connection.served
+            try:
+                head = self._signer.head(operation, body, credentials)
+                return await connection.exchange(head, body)
+            except ConnectionLostError:
+                if is_new or is_again:
+                    raise
+            except BaseException:
+                # Cancelled, or failed half-way: what comes next on this connection
+                # would be the reply to this request.
+                connection.abort()
+                raise
+            finally:
+                self._pool.give_back(connection)
+            is_again = True
             self._pool.retire_idle()
-        return await self._exchange(operation, body)
-
-    async def _exchange(self, operation: str, body: bytes) -> Response:
-        credentials = self._credentials.at_hand() or await self._credentials.renewed()
-        connection = self._pool.take() or await self._pool.acquire()
-        kept_alive = connection.served
-        try:
-            head = self._signer.head(operation, body, credentials)
-            return await connection.exchange(head, body)
-        except ConnectionLostError as error:
-            if kept_alive:
-                raise _StaleConnectionError(str(error)) from error
-            raise
-        except BaseException:
-            # Cancelled, or failed half-way: what comes next on this connection
-            # would be the reply to this request.
-            connection.abort()
-            raise
-        finally:
-            self._pool.give_back(connection)
-
-
-class _StaleConnectionError(ConnectionLostError):
-    """The service closed a kept-alive connection as it was taken up again."""

@@ -51,6 +51,12 @@ class LeasedLimiter(Limiter):
         """A second of its present share."""
         return self._bucket.burst_units
 
+    def take_at_once(self, units: float) -> bool:
+        """Takes `units` if the lease is kept and the bucket has room."""
+        if self._keeping is None or self._keeping.done():
+            return False
+        return self._bucket.take_at_once(units)
+
     async def acquire(self, units: float) -> None:
         """Waits until `units` may be spent under a lease that is still good.
 

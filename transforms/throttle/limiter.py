@@ -59,6 +59,15 @@ class Limiter(Protocol):
         """The part of a cost that `acquire` should have been asked for."""
         return units_of(consumed)
 
+    def take_at_once(self, units: float) -> bool:
+        """Takes `units` if that needs no waiting; if not, takes nothing: `acquire`.
+
+        What nearly every request asks first: no coroutine, no task, no lock. Nobody
+        who waits in `acquire` is overtaken.
+        """
+        del units
+        return False
+
     def reservation(self, units: float) -> "Reservation":
         """Returns a reservation of `units`, not yet taken."""
         return Reservation(self, units)
@@ -79,10 +88,16 @@ class Limiter(Protocol):
 class Reservation:
     """Units of one request: taken before it is sent, settled after it."""
 
+    __slots__ = ("_limiter", "_units")
+
     def __init__(self, limiter: "Limiter", units: float) -> None:
         """Takes nothing yet."""
         self._limiter = limiter
         self._units = units
+
+    def take_at_once(self) -> bool:
+        """Takes the units if that needs no waiting; see `Limiter.take_at_once`."""
+        return self._limiter.take_at_once(self._units)
 
     async def take(self) -> None:
         """Waits until the units may be spent, and takes them."""
@@ -105,6 +120,11 @@ class UnlimitedLimiter(Limiter):
     def burst_units(self) -> float:
         """No bound."""
         return math.inf
+
+    def take_at_once(self, units: float) -> bool:
+        """Always."""
+        del units
+        return True
 
     async def acquire(self, units: float) -> None:
         """Returns at once."""

@@ -127,6 +127,20 @@ class TokenBucket(Limiter):
         self._refill()
         return self._rate * self._pace
 
+    def take_at_once(self, units: float) -> bool:
+        """Takes `units` if the bucket holds them, or is full, and nobody waits.
+
+        Raises:
+            ValueError: `units` is negative or not finite.
+            Exception: what `fail` was given.
+        """
+        _amount("units", units)
+        if self._waiting or self._nap_seconds(units) > 0:
+            return False
+        self._balance -= units
+        self._spent_units += units
+        return True
+
     async def acquire(self, units: float) -> None:
         """Waits until the bucket holds `units`, or is full, and takes `units`.
 
@@ -157,6 +171,8 @@ class TokenBucket(Limiter):
         """
         charged = _amount("consumed", units_of(consumed))
         given_back = _amount("reserved", reserved) - charged
+        if given_back == 0:  # a good estimate: nothing changes
+            return
         self._balance = min(self._burst, self._refill() + given_back)
         self._spent_units -= given_back
 
@@ -194,7 +210,9 @@ class TokenBucket(Limiter):
         """Adds what has come in since the last look; returns the balance."""
         now = self._clock.monotonic()
         elapsed = max(0.0, min(now, self._until) - self._refilled_at)
-        self._pace, promise_seconds = _recover(self._pace, elapsed)
+        promise_seconds = elapsed
+        if self._pace < 1.0:
+            self._pace, promise_seconds = _recover(self._pace, elapsed)
         self._balance = min(self._burst, self._balance + self._rate * promise_seconds)
         self._refilled_at = now
         return self._balance
