@@ -42,6 +42,7 @@ from transforms.dynamodb.tables import TableRef
 from transforms.ledger.errors import LedgerUnreachableError
 from transforms.ledger.leases import LEASE_SECONDS
 from transforms.ledger.location import LedgerLocation, open_store
+from transforms.ledger.patience import patiently
 from transforms.ledger.progress import read_progress
 from transforms.ledger.receipts import read_chains, read_segments, total_of
 from transforms.ledger.store import RUNS, LedgerStore, Row
@@ -168,8 +169,15 @@ class Run:
         except KeyboardInterrupt as interrupt:
             if not run.accounted:
                 raise
-            command = f"beam-dynamodb copy --resume {self.directory.path}"
-            raise KeyboardInterrupt(f"goes on with: {command}") from interrupt
+            raise KeyboardInterrupt(f"goes on with: {self._resumption}") from interrupt
+        except JobStoppedError as error:
+            if not run.accounted or "--resume" in str(error):
+                raise
+            raise JobStoppedError(f"{error}; go on with: {self._resumption}") from error
+
+    @property
+    def _resumption(self) -> str:
+        return f"beam-dynamodb copy --resume {self.directory.path}"
 
     def receipts(self) -> dict[str, int] | None:
         """Returns the counts of the run's receipts; None where none are written.
@@ -181,8 +189,8 @@ class Run:
         if run.ledger is None or not run.accounted:
             return None
         store = open_store(run.ledger)
-        segments = read_segments(store, run.run_id) or 0
-        chains = read_chains(store, run.run_id)
+        segments = patiently(lambda: read_segments(store, run.run_id)) or 0
+        chains = patiently(lambda: read_chains(store, run.run_id))
         done = sum(chain.is_done for chain in chains.values())
         if not segments or done < segments:
             raise JobStoppedError(

@@ -14,6 +14,7 @@ import apache_beam as beam
 from transforms import metrics
 from transforms.dynamodb.errors import JobStoppedError
 from transforms.ledger.location import open_store
+from transforms.ledger.patience import patiently
 from transforms.ledger.receipts import read_chains, read_segments, total_of
 from transforms.receipts import Receipt
 from transforms.run_context import RunContext
@@ -107,8 +108,8 @@ class _Check(beam.DoFn):
 def _check_ledger(run: RunContext, route: str) -> None:
     assert run.ledger is not None
     store = open_store(run.ledger)
-    chains = read_chains(store, run.run_id)
-    segments = read_segments(store, run.run_id)
+    chains = patiently(lambda: read_chains(store, run.run_id))
+    segments = patiently(lambda: read_segments(store, run.run_id))
     done = sum(chain.is_done for chain in chains.values())
     missing = unaccounted(total_of(chains.values()), route)
     if done != segments or missing:

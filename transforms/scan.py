@@ -39,6 +39,7 @@ from transforms.dynamodb.transport import TransportConfig
 from transforms.items import Item, OpenPages, Origin, Page
 from transforms.ledger.location import open_store
 from transforms.ledger.page_book import PageFacts
+from transforms.ledger.patience import patiently
 from transforms.ledger.receipts import keep_segments, page_digest, read_chains
 from transforms.limits import limiter_for
 from transforms.push_down import Demand
@@ -249,10 +250,11 @@ def describe(spec: ScanSpec) -> PlannedScan:
     if spec.run.ledger is None or not spec.run.accounted:
         return scan
     store = open_store(spec.run.ledger)
-    keep_segments(store, spec.run.run_id, scan.total_segments)
+    run_id, segments = spec.run.run_id, scan.total_segments
+    patiently(lambda: keep_segments(store, run_id, segments))
     if spec.run.epoch == 1:
         return scan
-    chains = read_chains(store, spec.run.run_id)
+    chains = patiently(lambda: read_chains(store, run_id))
     return replace(scan, resume_points=ResumePoints.of_chains(chains))
 
 

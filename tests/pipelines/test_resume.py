@@ -15,6 +15,7 @@ from pipelines import copy_command, launch
 from pipelines.commands import run
 from pipelines.demo.engines import Engine
 from pipelines.run_spec import RunSpec
+from tests.support.clusters import descendants_of
 from tests.support.engines import make_table, unique_name
 from tests.support.processes import becomes_true
 from transforms.ledger.receipts import read_chains
@@ -107,6 +108,38 @@ def test_a_killed_launcher_loses_nothing(dynoxide, words, capsys):
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=30)
     assert settled_pages() >= wanted
+    assert_goes_on(dynoxide, words, capsys)
+
+
+def worker_processes(pid: int) -> list[int]:
+    """The Python processes in which a local job's steps run; not their shells."""
+    commands = {
+        each: Path(f"/proc/{each}/cmdline").read_bytes().split(b"\0")
+        for each in descendants_of(pid)
+    }
+    return [
+        each
+        for each, command in commands.items()
+        if b"apache_beam.runners.worker.sdk_worker_main" in command
+    ]
+
+
+def test_one_killed_worker_of_two_stops_the_job_and_loses_nothing(
+    dynoxide, words, capsys
+):
+    place = words.index("--to")
+    process = start([*words[:place], "--workers", "2", *words[place:]])
+    try:
+        assert becomes_true(has_run_json)
+        assert becomes_true(lambda: settled_pages() >= 5)
+        workers = worker_processes(process.pid)
+        assert len(workers) == 2
+        os.kill(workers[0], signal.SIGKILL)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 3, output[-2_000:]
+    assert f"copy --resume {Path('kept').absolute()}" in output.splitlines()[-1]
     assert_goes_on(dynoxide, words, capsys)
 
 

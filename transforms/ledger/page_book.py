@@ -16,7 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from transforms.ledger.errors import LedgerError, LedgerUnreachableError
 from transforms.ledger.location import LedgerLocation, open_store
+from transforms.ledger.patience import LEDGER_DEADLINE_SECONDS, patiently
 from transforms.ledger.receipts import ReceiptWriter, Span, page_digest
 from transforms.throttle.clock import Clock, SystemClock
 
@@ -91,7 +93,7 @@ class PageBook:
         self._routes = tuple(routes)
         self._clock = clock or SystemClock()
         self._interval_seconds = flush_interval_seconds
-        self._flushed_at = self._clock.monotonic()
+        self._flushed_at = self._answered_at = self._clock.monotonic()
         self._counting = threading.Lock()  # for memory: never held during a write
         self._writing = threading.Lock()  # spans reach the ledger in order
         self._pages: dict[_Place, _OpenPage] = {}
@@ -158,10 +160,26 @@ class PageBook:
     def flush(self, *, at_once: bool = False) -> None:
         """Writes the spans that changed, if it is time.
 
+        While the ledger does not answer they stay for the next flush; one that is to
+        write at once tries until the ledger's deadline.
+
         Raises:
             FencedError: another process has taken the run up.
-            LedgerUnreachableError: not now; the next flush writes them again.
+            LedgerError: the ledger did not answer until the deadline.
         """
+        if at_once:
+            patiently(lambda: self._flush(at_once=True), clock=self._clock)
+            return
+        try:
+            self._flush(at_once=False)
+        except LedgerUnreachableError as error:
+            silence = self._clock.monotonic() - self._answered_at
+            if silence >= LEDGER_DEADLINE_SECONDS:
+                raise LedgerError(
+                    f"{error}; no receipt was written for {silence:.0f} s"
+                ) from error
+
+    def _flush(self, *, at_once: bool) -> None:
         with self._writing:
             with self._counting:
                 now = self._clock.monotonic()
@@ -177,6 +195,7 @@ class PageBook:
                 with self._counting:
                     self._changed = changed | self._changed
                 raise
+            self._answered_at = self._clock.monotonic()
 
     def _forget_spans_of(self, segment: int) -> None:
         for place in [place for place in self._by_end if place[0] == segment]:
