@@ -5,7 +5,7 @@ UV ?= uv
 DYNOXIDE := tests/engines/node_modules/@dynoxide/linux-x64/dynoxide
 SOURCES := pipelines transforms tests setup.py
 .DEFAULT_GOAL := help
-.PHONY: help install demo format lint test test-all test-runners job-servers bench bench-quick bench-query bench-scale bench-throttle test-query test-faults test-expressions package round-trip check lock clean
+.PHONY: help install demo format lint test test-all test-runners job-servers bench-runners bench bench-quick bench-query bench-scale bench-throttle test-query test-faults test-expressions package round-trip check lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,11 @@ job-servers: ## Beam's job servers for Flink and Spark, by Maven, into the cache
 test-runners: ## Real Flink and Spark clusters run our jobs (Java 17 and Maven)
 	deploy/job-servers/build --with-clusters
 	BEAM_DYNAMODB_TEST_ALL=1 ./run_local.sh test tests/runners
+
+bench-runners: ## Cost of an item on Prism, Flink and Spark; build/bench-runners.json (ten minutes)
+	deploy/job-servers/build --with-clusters
+	.ci/prism
+	$(BIN)/python -m benchmarks.bench_runners
 
 bench: ## Cost of an item, ours against the others (up to an hour)
 	$(BIN)/python -m benchmarks

@@ -125,8 +125,9 @@ class Cluster(ABC):
 
     name: str
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, workers: int = WORKERS) -> None:
         self.folder = folder
+        self.wanted = workers
         self.members: list[Member] = []
         self.workers: list[Member] = []
         self._started = 0
@@ -152,10 +153,10 @@ class Cluster(ABC):
     def replace_workers(self) -> None:
         """Starts workers until there are as many as there should be."""
         self.workers = [one for one in self.workers if one.process.poll() is None]
-        while len(self.workers) < WORKERS:
+        while len(self.workers) < self.wanted:
             self._started += 1
             self.workers.append(self.start_worker(f"worker-{self._started}"))
-        self._await(lambda: self.count_workers() == WORKERS, "workers")
+        self._await(lambda: self.count_workers() == self.wanted, "workers")
 
     def _await(self, condition, what: str) -> None:
         def holds() -> bool:
@@ -225,8 +226,8 @@ class FlinkCluster(Cluster):
 
     name = "flink"
 
-    def __init__(self, folder: Path, slots: int = 1) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, slots: int = 1, *, workers: int = WORKERS) -> None:
+        super().__init__(folder, workers=workers)
         self._slots = slots
         self._rest, self._rpc = free_port(), free_port()
         self._jars = build_folder() / "flink-cluster"
@@ -256,7 +257,7 @@ class FlinkCluster(Cluster):
         return int(str(overview["taskmanagers"]))
 
     def submit_words(self) -> list[str]:
-        return ["-m", self.master, "-p", str(WORKERS)]
+        return ["-m", self.master, "-p", str(self.wanted)]
 
     def client(self) -> tuple[str, list[str]]:
         entry = "org.apache.flink.client.cli.CliFrontend"
@@ -313,8 +314,8 @@ class SparkCluster(Cluster):
 
     name = "spark"
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, *, workers: int = WORKERS) -> None:
+        super().__init__(folder, workers=workers)
         self._port, self._ui = free_port(), free_port()
         self._home = folder / "home"
 

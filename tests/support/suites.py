@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.runner_profiles import with_local_parts
 from tests.support.clusters import build_folder
 
 TEST_ALL = "BEAM_DYNAMODB_TEST_ALL"
@@ -75,6 +76,12 @@ def _clusters_missing() -> str | None:
     return None if shutil.which("java") else "java is not on PATH; install a Java 17"
 
 
+def _prism_missing() -> str | None:
+    if with_local_parts(["--runner=PrismRunner"])[1:]:
+        return None
+    return "no prism in the cache or on PATH; .ci/prism builds it, with Go"
+
+
 def _versitygw_missing() -> str | None:
     if os.environ.get(VERSITYGW) or shutil.which("versitygw"):
         return None
@@ -94,6 +101,7 @@ SUITES = (
     Suite("go", _go_missing),
     Suite("s3", _versitygw_missing),
     Suite("runner", _clusters_missing),
+    Suite("prism", _prism_missing),
     Suite(
         "dynamodb_local",
         _variable_missing(
