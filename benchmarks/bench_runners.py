@@ -12,6 +12,7 @@ processes that the task managers and executors start. They are looked at four ti
 second, so the last quarter of a second of a worker is not seen.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -50,6 +51,14 @@ class Setup:
     flags: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Where the stub answers, and the sizes that the copy has."""
+
+    endpoint: str
+    sizes: tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One line of the table, by the names that it has in build/bench-runners.json.
@@ -74,16 +83,22 @@ class Row:
 
 def main() -> None:
     """Runs all setups; exits 1 if a runner's worker costs too much."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_runners")
+    parser.add_argument(
+        "--sizes", nargs=2, type=int, default=SIZES, help="items of the two runs"
+    )
+    sizes = parser.parse_args().sizes
     rows: list[Row] = []
     with StubServer() as stub:
+        job = Job(stub.endpoint, (sizes[0], sizes[1]))
         for workers in (1, 2):
-            direct = _measure(_direct(workers), stub.endpoint, None)
+            direct = _measure(_direct(workers), job, None)
             rows.append(direct)
             if workers == 1:  # Prism's workers are threads of one process
-                rows.append(_measure(Setup("prism", 1), stub.endpoint, direct))
-            rows.append(_on_cluster(FlinkCluster, workers, stub.endpoint, direct))
-            rows.append(_on_cluster(SparkCluster, workers, stub.endpoint, direct))
-            about = facts(service_time="5ms", work="copy-1-1", sizes=SIZES, limit=LIMIT)
+                rows.append(_measure(Setup("prism", 1), job, direct))
+            rows.append(_on_cluster(FlinkCluster, workers, job, direct))
+            rows.append(_on_cluster(SparkCluster, workers, job, direct))
+            about = facts(service_time="5ms", work="copy-1-1", sizes=sizes, limit=LIMIT)
             save(OUT, rows, about)
     if max(row.ratio_to_direct for row in rows) > LIMIT:
         raise SystemExit(f"a worker costs more than {LIMIT} times the in-process one")
@@ -95,7 +110,7 @@ def _direct(workers: int) -> Setup:
 
 
 def _on_cluster(
-    kind: type[FlinkCluster | SparkCluster], workers: int, endpoint: str, direct: Row
+    kind: type[FlinkCluster | SparkCluster], workers: int, job: Job, direct: Row
 ) -> Row:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
@@ -104,12 +119,12 @@ def _on_cluster(
         if cluster.name == "flink":
             flags.append(f"--parallelism={workers}")
         setup = Setup(cluster.name, workers, tuple(flags))
-        return _measure(setup, endpoint, direct)
+        return _measure(setup, job, direct)
 
 
-def _measure(setup: Setup, endpoint: str, direct: Row | None) -> Row:
-    small, large = (_run(setup, endpoint, items) for items in SIZES)
-    items = SIZES[1] - SIZES[0]
+def _measure(setup: Setup, job: Job, direct: Row | None) -> Row:
+    small, large = (_run(setup, job.endpoint, items) for items in job.sizes)
+    items = job.sizes[1] - job.sizes[0]
     cost = (large.cpu_seconds - small.cpu_seconds) / items * 1e6
     row = Row(
         runner="DirectRunner" if setup.runner == "local" else setup.runner,

@@ -1,4 +1,4 @@
-"""The job server of Flink and of Spark: Beam's Java program that submits our jobs.
+"""The job server of Flink and of Spark, Beam's Java program that submits jobs; Prism.
 
 Beam would start it itself, but only on the main thread, which here waits for signals;
 and it would not keep what the program says, which is where a failed job says why.
@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from apache_beam.options.pipeline_options import (
     JobServerOptions,
@@ -16,7 +17,8 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
 )
 from apache_beam.runners.portability.flink_runner import FlinkJarJobServer, FlinkRunner
-from apache_beam.runners.portability.job_server import JavaJarJobServer
+from apache_beam.runners.portability.job_server import SubprocessJobServer
+from apache_beam.runners.portability.prism_runner import PrismJobServer
 from apache_beam.runners.portability.spark_runner import SparkJarJobServer
 from apache_beam.utils.subprocess_server import pick_port
 
@@ -49,7 +51,11 @@ _OPENED = (
     "java.base/sun.nio.ch",
 )
 
-_SERVERS = {"flinkrunner": FlinkJarJobServer, "sparkrunner": SparkJarJobServer}
+_SERVERS: dict[str, type[Any]] = {
+    "flinkrunner": FlinkJarJobServer,
+    "sparkrunner": SparkJarJobServer,
+    "prismrunner": PrismJobServer,  # both job server and runner
+}
 
 
 def java_properties() -> list[str]:
@@ -83,8 +89,8 @@ def running_job_server(options: PipelineOptions, log: Path) -> Iterator[None]:
             server.start()
         except Exception as error:
             raise UserError(
-                f"the job server does not start: {error}; it needs Java and "
-                f"its jar (docs/runners.md), and its log is {log}"
+                f"the job server does not start: {error}; its log is {log}, and "
+                "'beam-dynamodb doctor' says what it needs"
             ) from error
         try:
             port = options.view_as(JobServerOptions).job_port
@@ -94,7 +100,7 @@ def running_job_server(options: PipelineOptions, log: Path) -> Iterator[None]:
             server.stop()
 
 
-def _make(options: PipelineOptions) -> JavaJarJobServer:
+def _make(options: PipelineOptions) -> SubprocessJobServer:
     properties = options.view_as(JobServerOptions)
     properties.job_port = properties.job_port or pick_port(None)[0]
     properties.job_server_jvm_properties = [
@@ -104,7 +110,8 @@ def _make(options: PipelineOptions) -> JavaJarJobServer:
     runner = (options.view_as(StandardOptions).runner or "").lower()
     if runner == "flinkrunner":
         FlinkRunner().default_job_server(options)  # spells --flink_master out
-    return _SERVERS[runner](options)  # type: ignore[no-untyped-call]
+    server: SubprocessJobServer = _SERVERS[runner](options)
+    return server
 
 
 @contextmanager

@@ -19,7 +19,6 @@ from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
     JobServerOptions,
     PipelineOptions,
-    PortableOptions,
     PrismRunnerOptions,
     SparkRunnerOptions,
 )
@@ -66,15 +65,18 @@ def refuse_wrong(options: PipelineOptions) -> None:
 
 
 def _examine(options: PipelineOptions) -> Iterator[Finding]:
-    if needs_job_server(options):
-        runner = runner_name(options)
-        yield _java(options)
-        yield from _job_server(runner, options)
-        yield from _ports(options)
-        yield check_cluster(options)
-    elif runner_name(options) == "prism":
-        yield _prism(options)
+    runner = runner_name(options)
+    if needs_job_server(options):  # else it runs already, and has answered
+        look = _prism(options) if runner == "prism" else _java_parts(runner, options)
+        yield from look
     yield from check_workers(options)
+
+
+def _java_parts(runner: str, options: PipelineOptions) -> Iterator[Finding]:
+    yield _java(options)
+    yield from _job_server(runner, options)
+    yield from _ports(options)
+    yield check_cluster(options)
 
 
 def _java(options: PipelineOptions) -> Finding:
@@ -145,16 +147,15 @@ def _ports(options: PipelineOptions) -> Iterator[Finding]:
             yield wrong(f"--{name}", f"{port} cannot be had ({error})", remedy)
 
 
-def _prism(options: PipelineOptions) -> Finding:
+def _prism(options: PipelineOptions) -> Iterator[Finding]:
     location = options.view_as(PrismRunnerOptions).prism_location
     remedy = ".ci/prism builds it with Go; it is then found by itself"
-    if options.view_as(PortableOptions).job_endpoint:
-        return fine("Prism", "runs already, and answered")
     if not location:
         found = f"none here, so Beam downloads its own; where it cannot, {remedy}"
-        return unknown("Prism", found)
-    if "://" in location:
-        return unknown("Prism", f"{location}, which Beam downloads")
-    if not Path(location).is_file():
-        return wrong("Prism", f"there is no file {location}", remedy)
-    return fine("Prism", location)
+        yield unknown("Prism", found)
+    elif "://" in location:
+        yield unknown("Prism", f"{location}, which Beam downloads")
+    elif not Path(location).is_file():
+        yield wrong("Prism", f"there is no file {location}", remedy)
+    else:
+        yield fine("Prism", location)

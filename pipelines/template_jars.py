@@ -10,12 +10,12 @@ from apache_beam.options.pipeline_options import PortableOptions
 
 from pipelines import copy_tables
 from pipelines.beam_flags import check_beam_flags
-from pipelines.cluster_checks import check_master
+from pipelines.cluster_checks import check_master, runner_name
 from pipelines.command_line import read_options
 from pipelines.findings import Verdict
 from pipelines.job import run_watched
 from pipelines.job_jar import JOB_FORMAT, BuiltJob, graph_of, keep_job
-from pipelines.job_server import JOB_SERVER_LOG, needs_job_server, running_job_server
+from pipelines.job_server import JOB_SERVER_LOG, running_job_server
 from pipelines.options import CopyOptions
 from pipelines.run_spec import RunSpecOptions
 from pipelines.runner_profiles import read_profile, with_local_parts
@@ -59,7 +59,8 @@ def build_jar(
     words = [*read_profile(profile), *beam_words]
     words.append(f"--output_executable_path={output.absolute()}")
     beam_options = check_beam_flags(with_local_parts(words), frozenset())
-    if not needs_job_server(beam_options):
+    runner = runner_name(beam_options)
+    if runner not in _MASTER_OPTIONS:
         raise UserError(
             f"--runner-profile {profile}: jobs are built for Flink and Spark only"
         )
@@ -77,7 +78,7 @@ def build_jar(
     log.unlink()
     job = BuiltJob(
         format=JOB_FORMAT,
-        runner="spark" if "spark" in _runner_of(words) else "flink",
+        runner=runner,
         template=Path(template.path).read_text(encoding="utf-8"),
         graph=graph_of(pipeline),
     )
@@ -127,8 +128,3 @@ def _options_of(template: Template, given: dict[str, str]) -> CopyOptions:
         job = Path(folder, "job.yaml")
         job.write_text(template.outline(given), encoding="utf-8")
         return read_options(["--job", str(job)], CopyOptions, TargetOptions)[0]
-
-
-def _runner_of(words: Sequence[str]) -> str:
-    said = [word for word in words if word.startswith("--runner=")]
-    return said[-1].lower() if said else ""
