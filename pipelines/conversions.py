@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from transforms.dynamodb.errors import UserError
+from transforms.dynamodb.key_schema import KeySchema
 from transforms.reject_limit import RejectLimit
 from transforms.selection import parse_sample
 from transforms.throttle.rate import Rate
@@ -163,6 +164,11 @@ def whole_number(lowest: int, highest: int, unit: str) -> Callable[[Any], int]:
         return int(digits)
 
     return convert
+
+
+def keys(said: Any) -> KeySchema:
+    """Reads a table's keys: "id:S,day:N"."""
+    return KeySchema.parse(text(said))
 
 
 def percent(said: Any) -> Rate:

@@ -15,6 +15,7 @@ from pipelines.flags import flag
 from pipelines.run_options import RUN_GROUP
 from pipelines.source_options import TABLE, SourceOptions, chosen_rate
 from transforms.dynamodb.errors import UserError
+from transforms.dynamodb.key_schema import KeySchema
 from transforms.dynamodb.tables import TableRef
 from transforms.reject_limit import RejectLimit
 from transforms.routes import MODES, Mode, Route
@@ -173,6 +174,16 @@ class RouteOptions:
         ),
     )
 
+    keys: KeySchema | None = field(
+        default=None,
+        metadata=flag(
+            _TARGET,
+            "its keys, as --source-keys, if it may not be described",
+            metavar="KEYS",
+            convert=convert.keys,
+        ),
+    )
+
     @property
     def write(self) -> Rate:
         """The rate to write at."""
@@ -187,6 +198,7 @@ class RouteOptions:
             role_arn=self.role,
             external_id=self.external_id,
             account=self.account,
+            keys=self.keys,
         )
 
 

@@ -6,6 +6,7 @@ from pipelines import conversions as convert
 from pipelines.flags import flag
 from pipelines.run_options import RunOptions
 from transforms.dynamodb.errors import UserError
+from transforms.dynamodb.key_schema import KeySchema
 from transforms.dynamodb.tables import TableRef
 from transforms.throttle.rate import Rate
 
@@ -70,6 +71,16 @@ class SourceOptions(RunOptions):
             "the table's account, if not the caller's",
             metavar="ID",
             convert=convert.account,
+        ),
+    )
+    source_keys: KeySchema | None = field(
+        default=None,
+        metadata=flag(
+            _SOURCE,
+            "its keys, as id:S,day:N, if it may not be described; then rates are "
+            "absolute",
+            metavar="KEYS",
+            convert=convert.keys,
         ),
     )
     read_percent: Rate | None = field(
@@ -150,4 +161,5 @@ class SourceOptions(RunOptions):
             role_arn=self.source_role,
             external_id=self.source_external_id,
             account=self.source_account,
+            keys=self.source_keys,
         )

@@ -86,6 +86,16 @@ def test_a_table_that_does_not_answer_keeps_its_capacity(caplog):
     assert "as before" in caplog.text
 
 
+def test_a_percentage_of_what_may_not_be_asked_leaves_the_runs_own_rate():
+    nobody_knows = Capacity(0, "a number of WCU that may not be asked")
+    promise = TablePromise(
+        Rate.units(70), nobody_knows, None, clock=HeldClock(), rng=random.Random(1)
+    )
+    pool = refreshed(promise, replace(promise.first("b"), rate="20%"), 0)
+    assert pool.promise == 70
+    assert "20% (set while running) is of a number of WCU that may not" in pool.reason
+
+
 def test_what_is_said_while_it_runs_goes_before_the_runs_own_rate():
     promise = a_promise(Rate.percent(40))
     pool = promise.first("b")

@@ -207,9 +207,12 @@ class BatchWriter(LaneWriter):
         return sound
 
     def _affordable_items(self, request: Request) -> int:
-        """How many of its items cost what may be spent at once; one at least."""
-        burst = self._limiter.burst_units
-        return self._cost.affordable(burst, len(request.items), request.size_bytes)
+        """How many of its items cost half of what may be spent at once; one at least.
+
+        Not all of it: a bucket that is full while a reply is late earns nothing.
+        """
+        units = self._limiter.burst_units / 2
+        return self._cost.affordable(units, len(request.items), request.size_bytes)
 
     async def _write_part(self, request: Request, items: Sequence[Wire]) -> None:
         if items:

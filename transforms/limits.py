@@ -49,15 +49,26 @@ def capacity_units(
 
     Provisioned units (a global index has its own, a local one its table's); on
     demand the owner's maximum, else what the table is warmed up for, else what a
-    new table starts with.
+    new table starts with. A global index that reports neither has its table's.
     """
+    if table.billing_mode == "UNKNOWN":
+        return 0.0
     is_read = direction == "read"
+    owner = index if index is not None and index.kind == "GSI" else table
     if table.billing_mode == "PROVISIONED":
-        owner = index if index is not None and index.kind == "GSI" else table
         return owner.read_units if is_read else owner.write_units
-    maximum = table.max_read_units if is_read else table.max_write_units
-    warm = table.warm_read_units if is_read else table.warm_write_units
-    return maximum or warm or _ON_DEMAND_START[direction]
+    return _reported(owner, direction) or (
+        _reported(table, direction) or _ON_DEMAND_START[direction]
+    )
+
+
+def _reported(
+    described: TableDescription | IndexDescription, direction: Direction
+) -> float:
+    """What is said of a table or an index on demand; 0 if nothing is."""
+    if direction == "read":
+        return described.max_read_units or described.warm_read_units or 0.0
+    return described.max_write_units or described.warm_write_units or 0.0
 
 
 def capacity_of(
@@ -68,12 +79,15 @@ def capacity_of(
     """The same, with what it is for people."""
     unit = "RCU" if direction == "read" else "WCU"
     units = capacity_units(table, direction, index)
+    if table.billing_mode == "UNKNOWN":
+        return Capacity(units, f"a number of {unit} that may not be asked")
     if table.billing_mode == "PROVISIONED":
         return Capacity(units, f"{units:,.6g} provisioned {unit}")
-    is_read = direction == "read"
-    if table.max_read_units if is_read else table.max_write_units:
+    has_own = index is not None and index.kind == "GSI" and _reported(index, direction)
+    owner = index if index is not None and has_own else table
+    if owner.max_read_units if direction == "read" else owner.max_write_units:
         return Capacity(units, f"{units:,.6g} {unit}, the on-demand maximum")
-    if table.warm_read_units if is_read else table.warm_write_units:
+    if _reported(owner, direction):
         return Capacity(units, f"{units:,.6g} {unit} of warm throughput")
     what = f"{units:,.6g} {unit}, what a new on-demand table starts with (and growing)"
     return Capacity(units, what, may_grow=True)
@@ -156,16 +170,14 @@ class _Maker:
         return TableLimiter(own, self._index_limiters(), gate)
 
     def _index_limiters(self) -> dict[str, Limiter]:
-        """Of a write to a provisioned table, whose global indexes pay apart."""
+        """Of a write: global indexes pay apart, if it is known what they can pay."""
         table, rate = self._described, self._key.rate
         if self._key.direction == "read" or table is None or rate.kind == "unlimited":
-            return {}
-        if table.billing_mode != "PROVISIONED":
             return {}
         return {
             index.name: self._limiter(index.name)
             for index in table.indexes
-            if index.kind == "GSI" and index.write_units
+            if index.kind == "GSI" and (index.write_units or _reported(index, "write"))
         }
 
     def _limiter(self, index: str | None) -> Limiter:

@@ -145,6 +145,9 @@ class TablePromise:
         if text == PAUSED:
             return 0.0, f"paused ({source})"
         rate = Rate.parse(text) if text else self._rate
+        if text and rate.kind == "percent" and not capacity.units:
+            why = f"{rate} ({source}) is of {capacity.what}"
+            return self._rate.units_per_second(None), f"{self._rate}; {why}"
         units = rate.units_per_second(capacity.units)
         what = f"{rate} of {capacity.what}" if rate.kind == "percent" else str(rate)
         return units, f"{what} ({source})" if source else what

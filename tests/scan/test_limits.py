@@ -98,6 +98,30 @@ class TestLimiters:
         worker_loop().run(limiter.acquire(1), timeout=30)
         assert limiter.burst_units == 5  # the index's, of 50 of the table
 
+    @pytest.mark.parametrize("kind", ["max_write_units", "warm_write_units"])
+    def test_an_index_on_demand_pays_if_it_says_what_it_can(self, kind):
+        index = replace(an_index("GSI"), write_units=0, **{kind: 300})
+        silent = replace(an_index("GSI"), name="silent", write_units=0)
+        table = replace(ON_DEMAND, max_write_units=5_000, indexes=(index, silent))
+        limiter = limiter_for(BIRDS, "write", Rate.percent(50), table)
+        worker_loop().run(limiter.acquire(1), timeout=30)
+        assert limiter.burst_units == 150  # half the index's, of 2,500 of the table
+
+    def test_an_absolute_rate_is_the_same_part_of_an_index_on_demand(self):
+        index = replace(an_index("GSI"), write_units=0, max_write_units=300)
+        table = replace(ON_DEMAND, max_write_units=5_000, indexes=(index,))
+        limiter = limiter_for(BIRDS, "write", Rate.units(1_000), table)
+        worker_loop().run(limiter.acquire(1), timeout=30)
+        assert limiter.burst_units == 60  # a fifth
+
+    def test_a_table_that_may_not_be_described_takes_an_absolute_rate(self):
+        table = TableDescription.undescribed(BIRDS, KEYS)
+        limiter = limiter_for(BIRDS, "write", Rate.units(70), table)
+        worker_loop().run(limiter.acquire(1), timeout=30)
+        assert limiter.burst_units == 70
+        with pytest.raises(RateError, match="give an absolute rate"):
+            limiter_for(BIRDS, "write", Rate.percent(7), table)
+
     def test_an_unlimited_rate_has_no_limit(self):
         limiter = limiter_for(BIRDS, "read", Rate.unlimited(), None)
         assert isinstance(limiter, UnlimitedLimiter)
@@ -131,6 +155,15 @@ class TestCapacity:
 
     def test_a_global_index_has_its_own(self):
         assert capacity_units(PROVISIONED, "read", an_index("GSI")) == 7
+
+    def test_a_global_index_on_demand_has_its_own_or_its_tables(self):
+        index = replace(an_index("GSI"), read_units=0)
+        assert capacity_units(ON_DEMAND, "read", index) == 12_000
+        warm = replace(index, warm_read_units=900)
+        assert capacity_units(ON_DEMAND, "read", warm) == 900
+        assert "900 RCU of warm" in capacity_of(ON_DEMAND, "read", warm).what
+        limited = replace(warm, max_read_units=30)
+        assert capacity_units(ON_DEMAND, "read", limited) == 30
 
     def test_a_local_index_has_its_tables(self):
         assert capacity_units(PROVISIONED, "read", an_index("LSI")) == 100

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from transforms.dynamodb.errors import (
+    AccessDeniedError,
     DeadlineError,
     JobStoppedError,
     ResourceNotFoundError,
@@ -138,8 +139,11 @@ class DynamoDBClient:
     async def describe_table(self) -> TableDescription:
         """Returns the table's keys, size and capacity.
 
+        Where that is denied, what the caller said of its keys must do.
+
         Raises:
-            UserError: there is no such table in the region.
+            UserError: there is no such table in the region; or it may not be
+                described, and its keys were not said.
             JobStoppedError: it can't be asked; given up sooner than a `call`.
         """
         body = msgspec.json.encode({"TableName": self.table.wire_name})
@@ -150,6 +154,14 @@ class DynamoDBClient:
             raise UserError(
                 f"table {self.table.name!r} is not in region {self.table.region}; "
                 "create it, or correct its name, region or account"
+            ) from error
+        except AccessDeniedError as error:
+            if self.table.keys is not None:
+                return TableDescription.undescribed(self.table, self.table.keys)
+            raise UserError(
+                f"{error}; or say what can't be asked: its keys (--source-keys or "
+                "--keys, as id:S,day:N) and absolute rates (--read-units, "
+                "--write-units)"
             ) from error
         try:
             return TableDescription.from_response(msgspec.json.decode(reply))

@@ -5,10 +5,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from transforms.dynamodb.errors import UserError
+from transforms.dynamodb.key_schema import AttributeType, KeyAttribute, KeySchema
 
 __all__ = [
     "AttributeType",
@@ -21,8 +22,6 @@ __all__ = [
     "is_loopback",
     "near_names",
 ]
-
-AttributeType = Literal["S", "N", "B"]
 
 # API_CreateTable: TableName is 3 to 255 of these.
 _NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
@@ -49,6 +48,7 @@ class TableRef:
         external_id: what the role's owner asks for.
         account: the table's account if it is another's; 12 digits. The table is
             then called by its ARN.
+        keys: what its key is, for a caller who may not describe it.
 
     Raises:
         UserError: a field is not of that form.
@@ -61,6 +61,7 @@ class TableRef:
     role_arn: str | None = None
     external_id: str | None = None
     account: str | None = None
+    keys: KeySchema | None = None
 
     def __post_init__(self) -> None:
         """Checks the form of each field; asks no service."""
@@ -109,6 +110,7 @@ class TableRef:
         role_arn: str | None = None,
         external_id: str | None = None,
         account: str | None = None,
+        keys: KeySchema | None = None,
     ) -> "TableRef":
         """Returns the table that ``REGION/NAME`` or a table's ARN names.
 
@@ -134,7 +136,9 @@ class TableRef:
                 f"table {text!r} is not of the form REGION/NAME, such as "
                 "eu-west-1/testtable, or a table's ARN"
             )
-        return cls(name, region, endpoint_url, profile, role_arn, external_id, account)
+        return cls(
+            name, region, endpoint_url, profile, role_arn, external_id, account, keys
+        )
 
     @property
     def wire_name(self) -> str:
@@ -217,43 +221,6 @@ def near_names(name: str, known: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyAttribute:
-    """One attribute of a key, and its type."""
-
-    name: str
-    type: AttributeType
-
-
-@dataclass(frozen=True, slots=True)
-class KeySchema:
-    """The key of a table or an index."""
-
-    partition_key: KeyAttribute
-    sort_key: KeyAttribute | None = None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """One or two attribute names, the partition key's first."""
-        if self.sort_key is None:
-            return (self.partition_key.name,)
-        return (self.partition_key.name, self.sort_key.name)
-
-    @classmethod
-    def from_response(
-        cls, schema: list[dict[str, str]], types: Mapping[str, str]
-    ) -> "KeySchema":
-        """Returns the KeySchema of a DescribeTable, given its attributes' types."""
-        keys = {
-            element["KeyType"]: KeyAttribute(
-                element["AttributeName"],
-                cast("AttributeType", types[element["AttributeName"]]),
-            )
-            for element in schema
-        }
-        return cls(keys["HASH"], keys.get("RANGE"))
-
-
-@dataclass(frozen=True, slots=True)
 class IndexDescription:
     """A secondary index.
 
@@ -265,6 +232,10 @@ class IndexDescription:
         read_units: provisioned reads a second; 0 on demand and for local ones.
         write_units: provisioned writes a second; 0 on demand and for local ones.
         included: the attributes that are no keys and yet in it, under "INCLUDE".
+        max_read_units: the owner's on-demand limit; None if there is none.
+        max_write_units: the owner's on-demand limit; None if there is none.
+        warm_read_units: what it can serve at once; None if not reported.
+        warm_write_units: what it can take at once; None if not reported.
     """
 
     name: str
@@ -274,6 +245,10 @@ class IndexDescription:
     read_units: int
     write_units: int
     included: tuple[str, ...] = ()
+    max_read_units: int | None = None
+    max_write_units: int | None = None
+    warm_read_units: int | None = None
+    warm_write_units: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +263,7 @@ class TableDescription:
         keys: its primary key.
         item_count: the service renews this every six hours or so.
         size_bytes: of the items, renewed likewise.
-        billing_mode: how it is paid.
+        billing_mode: how it is paid; "UNKNOWN" where that may not be asked.
         read_units: provisioned reads a second; 0 on demand.
         write_units: provisioned writes a second; 0 on demand.
         max_read_units: the owner's on-demand limit; None if there is none.
@@ -305,7 +280,7 @@ class TableDescription:
     keys: KeySchema
     item_count: int
     size_bytes: int
-    billing_mode: Literal["PROVISIONED", "PAY_PER_REQUEST"]
+    billing_mode: Literal["PROVISIONED", "PAY_PER_REQUEST", "UNKNOWN"]
     read_units: int
     write_units: int
     max_read_units: int | None
@@ -316,8 +291,31 @@ class TableDescription:
 
     @property
     def account(self) -> str:
-        """The account in the ARN."""
+        """The account in the ARN; "" if it is not known."""
         return self.arn.split(":")[4]
+
+    @classmethod
+    def undescribed(cls, table: TableRef, keys: KeySchema) -> "TableDescription":
+        """Returns what is known of a table that may not be described: its keys."""
+        partition = _partition(table.region)
+        where = f"{partition}:dynamodb:{table.region}:{table.account or ''}"
+        return cls(
+            name=table.name,
+            arn=f"arn:{where}:table/{table.name}",
+            table_id="",
+            status="ACTIVE",
+            keys=keys,
+            item_count=0,
+            size_bytes=0,
+            billing_mode="UNKNOWN",
+            read_units=0,
+            write_units=0,
+            max_read_units=None,
+            max_write_units=None,
+            warm_read_units=None,
+            warm_write_units=None,
+            indexes=(),
+        )
 
     @classmethod
     def from_response(cls, response: Mapping[str, Any]) -> "TableDescription":
@@ -339,12 +337,23 @@ class TableDescription:
             read_units=_units(table, "ProvisionedThroughput", "ReadCapacityUnits") or 0,
             write_units=_units(table, "ProvisionedThroughput", "WriteCapacityUnits")
             or 0,
-            max_read_units=_units(table, "OnDemandThroughput", "MaxReadRequestUnits"),
-            max_write_units=_units(table, "OnDemandThroughput", "MaxWriteRequestUnits"),
-            warm_read_units=_units(table, "WarmThroughput", "ReadUnitsPerSecond"),
-            warm_write_units=_units(table, "WarmThroughput", "WriteUnitsPerSecond"),
+            **_on_demand(table),
             indexes=_indexes(table, types),
         )
+
+
+def _on_demand(described: Mapping[str, Any]) -> dict[str, int | None]:
+    """What a table or a global index on demand is limited to, and warmed up for."""
+    return {
+        "max_read_units": _units(
+            described, "OnDemandThroughput", "MaxReadRequestUnits"
+        ),
+        "max_write_units": _units(
+            described, "OnDemandThroughput", "MaxWriteRequestUnits"
+        ),
+        "warm_read_units": _units(described, "WarmThroughput", "ReadUnitsPerSecond"),
+        "warm_write_units": _units(described, "WarmThroughput", "WriteUnitsPerSecond"),
+    }
 
 
 def _billing_mode(
@@ -377,6 +386,7 @@ def _indexes(
             write_units=_units(index, "ProvisionedThroughput", "WriteCapacityUnits")
             or 0,
             included=tuple(index["Projection"].get("NonKeyAttributes") or ()),
+            **_on_demand(index),
         )
         for kind, field in kinds
         for index in table.get(field) or ()

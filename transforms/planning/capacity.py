@@ -50,8 +50,8 @@ def plan_rate(
     """Turns a rate into units a second of this table, or of its index.
 
     Raises:
-        RateError: a percentage of a capacity that is not known, or a figure beyond
-            what the table can ever pay: 150 % of a capacity that is.
+        RateError: a percentage of a capacity that is not known, or may not be asked,
+            or a figure beyond what the table can ever pay: 150 % of one that is.
     """
     if rate.kind == "unlimited":
         return PlannedRate(math.inf, "as fast as the service allows")
@@ -65,6 +65,11 @@ def plan_rate(
                 f"{capacity.what}; give at most {most:,.6g}, or raise the capacity"
             )
         return PlannedRate(rate.value, "as given")
+    if table.billing_mode == "UNKNOWN":
+        raise RateError(
+            f"{rate} is of {capacity.what}, since dynamodb:DescribeTable is denied; "
+            f"give an absolute rate, as --{direction}-units 500"
+        )
     units = rate.units_per_second(capacity.units)
     return PlannedRate(units, f"{rate} of {capacity.what}")
 

@@ -9,6 +9,7 @@ Every check names the thing, its value and the remedy, and raises UserError.
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from transforms.dynamodb.client import client_for
 from transforms.dynamodb.errors import UserError
@@ -241,8 +242,15 @@ def _check_distinct(request: CopyRequest, found: Sequence[_Found]) -> None:
 
 
 def _is_same(one: _Found, other: _Found) -> bool:
-    """Emulators give tables of different servers one ARN, but not one id."""
+    """Emulators give tables of different servers one ARN, but not one id.
+
+    A table that may not be described is the same where it is reached the same way.
+    """
     (table, found), (other_table, other_found) = one, other
+    if not (found.account and other_found.account):
+        return replace(table, account=None, keys=None) == replace(
+            other_table, account=None, keys=None
+        )
     if found.arn != other_found.arn:
         return False
     if found.table_id and other_found.table_id:

@@ -27,8 +27,8 @@ _READY_SECONDS = 20.0
 class FaultyProxy:
     """Serves on a free port of this host until it is closed.
 
-    `limit`, `faults`, `down_regions` and `expired_keys` may be set at any time, from
-    any thread; `recording` may be read at any time.
+    `limit`, `faults`, `down_regions`, `expired_keys` and `denied` (operations) may be
+    set at any time, from any thread; `recording` may be read at any time.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class FaultyProxy:
         self.recording = Recording()
         self.down_regions: set[str] = set()
         self.expired_keys: set[str] = set()
+        self.denied: set[str] = set()
         self._endpoints = dict(endpoints)
         self._latency_seconds = latency_seconds
         self._clock = SystemClock()
@@ -138,6 +139,9 @@ class FaultyProxy:
             return _reset(request)
         if asked.access_key in self.expired_keys:
             return _error(*replies.expired_token())
+        if asked.operation in self.denied:
+            table = next(iter(asked.tables), "")
+            return _error(*replies.denied(asked.operation, asked.region, table))
         fault = self._dice.draw(asked.operation, spends=asked.direction is not None)
         if fault is not None:
             self.recording.faults[fault] += 1
@@ -220,6 +224,12 @@ class FaultyProxy:
                 "MaxReadRequestUnits": int(capacity.read_units),
                 "MaxWriteRequestUnits": int(capacity.write_units),
             }
+            for index in table.get("GlobalSecondaryIndexes", []):
+                if units := capacity.index_units.get(index["IndexName"]):
+                    index["OnDemandThroughput"] = {
+                        "MaxReadRequestUnits": int(units[0]),
+                        "MaxWriteRequestUnits": int(units[1]),
+                    }
             return
         table.pop("BillingModeSummary", None)
         table["ProvisionedThroughput"] = throughput

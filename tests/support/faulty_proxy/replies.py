@@ -9,7 +9,14 @@ from typing import Any
 
 from tests.support.faulty_proxy.wire import Direction
 
-__all__ = ["ErrorReply", "expired_token", "internal_error", "throttled", "unavailable"]
+__all__ = [
+    "ErrorReply",
+    "denied",
+    "expired_token",
+    "internal_error",
+    "throttled",
+    "unavailable",
+]
 
 _SERVICE = "com.amazonaws.dynamodb.v20120810#"
 _PROVISIONED = (
@@ -72,6 +79,18 @@ def expired_token() -> ErrorReply:
     """Returns the refusal of a token past its time."""
     text = "The security token included in the request is expired"
     body = {"__type": "com.amazon.coral.service#ExpiredTokenException", "message": text}
+    return 400, json.dumps(body).encode()
+
+
+def denied(operation: str, region: str, table: str) -> ErrorReply:
+    """Returns the refusal of a caller who may not do this."""
+    text = (
+        f"User: arn:aws:iam::123456789012:user/reader is not authorized to perform: "
+        f"dynamodb:{operation} on resource: "
+        f"arn:aws:dynamodb:{region}:123456789012:table/{table} because no "
+        f"identity-based policy allows the dynamodb:{operation} action"
+    )
+    body = {"__type": "com.amazon.coral.service#AccessDeniedException", "Message": text}
     return 400, json.dumps(body).encode()
 
 
