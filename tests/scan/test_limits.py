@@ -98,12 +98,15 @@ class TestLimiters:
         worker_loop().run(limiter.acquire(1), timeout=30)
         assert limiter.burst_units == 5  # the index's, of 50 of the table
 
-    @pytest.mark.parametrize("kind", ["max_write_units", "warm_write_units"])
-    def test_an_index_on_demand_pays_if_it_says_what_it_can(self, kind):
-        index = replace(an_index("GSI"), write_units=0, **{kind: 300})
+    @pytest.mark.parametrize(("most", "warm"), [(300, None), (None, 300), (300, 900)])
+    def test_an_index_on_demand_pays_if_it_says_what_it_can(self, most, warm):
+        index = replace(
+            an_index("GSI"), write_units=0, max_write_units=most, warm_write_units=warm
+        )
+        run = RunContext(f"on demand {most} {warm}")
         silent = replace(an_index("GSI"), name="silent", write_units=0)
         table = replace(ON_DEMAND, max_write_units=5_000, indexes=(index, silent))
-        limiter = limiter_for(BIRDS, "write", Rate.percent(50), table)
+        limiter = limiter_for(BIRDS, "write", Rate.percent(50), table, run=run)
         worker_loop().run(limiter.acquire(1), timeout=30)
         assert limiter.burst_units == 150  # half the index's, of 2,500 of the table
 
