@@ -11,6 +11,7 @@ from pipelines import copy_tables
 from pipelines.account import Account, make_account
 from pipelines.command_line import read_options
 from pipelines.help_text import BEAM_FLAGS_HELP, EXIT_CODES_HELP, draw_help
+from pipelines.kept_items import kept_lines, tie_lines
 from pipelines.launch import (
     ExitCode,
     Run,
@@ -41,7 +42,6 @@ from transforms.planning.capacity import check_patience
 from transforms.planning.checks import check_copy
 from transforms.planning.plan import CopyPlan
 from transforms.planning.report import report_copy
-from transforms.rejected_files import count_reasons
 from transforms.throttle.clock import SystemClock
 
 __all__ = ["help_text", "run", "run_copy"]
@@ -113,7 +113,7 @@ def run(words: Sequence[str]) -> ExitCode:
 def run_copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
     """Runs a copy of checked options; see `run`."""
     beam_options = check_runner(options, beam_words, CopyOptions, TargetOptions)
-    if options.on_reject == "collect":
+    if options.on_reject == "collect" or options.keep_superseded:
         check_run_dir(options, beam_options)
     request = copy_tables.copy_request(options)
     transport = options.transport_config
@@ -229,7 +229,12 @@ def _run(started: Run, spec: RunSpec, plan: CopyPlan) -> ExitCode:
         names,
         is_query=bool(plan.pushed.queries),
     )
-    code = _conclude(account, spec.options.run_dir, is_exact=counts is not None)
+    print("\n".join(account.table()))
+    for line in _kept_lines(account, spec.options, plan):
+        print(line)
+    for line in tie_lines(counters if counts is None else counts, plan):
+        print(line)
+    code = _conclude(account, is_exact=counts is not None)
     if limit is not None:
         limit.check(rejected=account.rejected, scanned=account.scanned, is_final=True)
     return code
@@ -244,13 +249,19 @@ def _names(plan: CopyPlan) -> list[str]:
     return [planned.route.name for planned in plan.routes]
 
 
-def _conclude(account: Account, run_dir: str, *, is_exact: bool) -> ExitCode:
-    print("\n".join(account.table()))
-    if account.rejected:
-        kept = f"{run_dir}/rejected"
-        print(f"rejected items are kept in {kept}")
-        for (route, code), items in sorted(count_reasons(kept).items()):
-            print(f"  {route}: {code} {items:,}")
+def _kept_lines(
+    account: Account, options: CopyOptions, plan: CopyPlan
+) -> Iterator[str]:
+    """Yields what is said of the items that were kept aside."""
+    assert options.run_dir is not None  # of a run that has begun
+    superseded = sum(route.superseded for route in account.routes)
+    kept = ["rejected"] if account.rejected else []
+    kept += ["superseded"] if superseded and options.keep_superseded else []
+    for what in kept:
+        yield from kept_lines(what, options.run_dir, plan, show_keys=options.show_keys)
+
+
+def _conclude(account: Account, *, is_exact: bool) -> ExitCode:
     if not is_exact:
         print(
             "counts are approximate: without receipts in a ledger, what a runner did "

@@ -110,16 +110,20 @@ def branches_of(spec: RunSpec) -> Branches:
             keys_unique=options.index is None,
             run=spec.run,
             transport=transport,
-            rejected_directory=_rejected_directory(options),
+            rejected_directory=_kept_in(options, "rejected"),
+            superseded_directory=(
+                _kept_in(options, "superseded") if options.keep_superseded else None
+            ),
+            show_keys=options.show_keys,
             isolation=_isolation(spec),
         ),
     )
 
 
-def _rejected_directory(options: CopyOptions) -> str | None:
+def _kept_in(options: CopyOptions, name: str) -> str | None:
     if options.run_dir is None:  # of a run that has not begun
         return None
-    joined: str = FileSystems.join(options.run_dir, "rejected")
+    joined: str = FileSystems.join(options.run_dir, name)
     return joined
 
 

@@ -12,15 +12,13 @@ from typing import Literal
 from pipelines import conversions as convert
 from pipelines.conversions import Columns, TypedColumns
 from pipelines.flags import flag
-from pipelines.run_options import RUN_GROUP
-from pipelines.source_options import TABLE, SourceOptions, chosen_rate
+from pipelines.outcome_options import OutcomeOptions
+from pipelines.source_options import TABLE, chosen_rate
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.key_schema import KeySchema
 from transforms.dynamodb.tables import TableRef
-from transforms.reject_limit import RejectLimit
 from transforms.routes import MODES, Mode, Route
 from transforms.selection import Selection, parse_sample
-from transforms.spool import Isolation
 from transforms.throttle.rate import Rate
 from transforms.typed_columns import MISFITS, Misfit
 
@@ -203,7 +201,7 @@ class RouteOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CopyOptions(SourceOptions):
+class CopyOptions(OutcomeOptions):
     """Everything that ``beam-dynamodb copy`` takes, checked word by word."""
 
     filter: str | None = field(
@@ -254,45 +252,6 @@ class CopyOptions(SourceOptions):
             "let the service filter, project and query by key where every target's "
             "wishes are known; each target applies its own all the same (the default)",
             convert=convert.switch,
-        ),
-    )
-    on_reject: Literal["collect", "fail"] = field(
-        default="collect",
-        metadata=flag(
-            RUN_GROUP,
-            "an item the service refuses is kept in the run directory while the rest "
-            "goes on (collect, the default), or stops the job (fail)",
-            metavar="WHAT",
-            choices=("collect", "fail"),
-        ),
-    )
-    max_rejected: RejectLimit | None = field(
-        default=None,
-        metadata=flag(
-            RUN_GROUP,
-            "stop the job when more items than this are rejected: a number, or a "
-            "percentage of those scanned",
-            metavar="N|P%",
-            convert=convert.reject_limit,
-        ),
-    )
-    isolate_routes: bool = field(
-        default=False,
-        metadata=flag(
-            RUN_GROUP,
-            "let no target hold up the others: what a slow or unreachable one has not "
-            "taken yet waits on the worker's disk",
-            convert=convert.switch,
-        ),
-    )
-    spool_bytes: int = field(
-        default=Isolation().spool_bytes,
-        metadata=flag(
-            RUN_GROUP,
-            "for --isolate-routes: how much may wait for one target in one worker, as "
-            "500MB or 10GB (the default); above it that target holds the others up",
-            metavar="SIZE",
-            convert=convert.byte_count,
         ),
     )
     max_cost: float | None = field(

@@ -31,6 +31,8 @@ from transforms.writer_lanes import LaneWriter, Outcome, Refused, Request
 
 __all__ = ["BatchWriter"]
 
+_LATER_CAME = "Duplicate: a later item of the source has the same key"
+
 
 class BatchWriter(LaneWriter):
     """Puts or deletes items, 25 a request.
@@ -93,13 +95,12 @@ class BatchWriter(LaneWriter):
     ) -> dict[Key, Wire]:
         """Refuses items without a key; of those with one key the last one stays."""
         latest: dict[Key, Wire] = {}
-        with_key = 0
         for item in items:
             key = self._key_or_refuse(item, outcome, attempts)
+            if key in latest:
+                self._supersede(outcome, latest[key], _LATER_CAME)
             if key is not None:
-                with_key += 1
                 latest[key] = item
-        outcome.superseded += with_key - len(latest)
         return latest
 
     def _refuse_too_large(

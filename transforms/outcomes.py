@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from transforms.dynamodb.keys import Key
 
-__all__ = ["Outcome", "Refused"]
+__all__ = ["GaveWay", "Outcome", "Refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,19 @@ class Refused:
     attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class GaveWay:
+    """An item in the place of which another one of the same key stays.
+
+    Attributes:
+        wire: the item as it was to be written.
+        reason: a code, a colon and what it means, without item content.
+    """
+
+    wire: bytes
+    reason: str
+
+
 @dataclass(slots=True)
 class Outcome:
     """What became of the items of one `submit`; complete when `open_requests` is 0.
@@ -37,6 +50,7 @@ class Outcome:
         retried_requests: requests in which items were sent again.
         units: write capacity consumed, in WCU.
         refused: those the service will never take.
+        gave_way: those superseded, where the writer is to keep them.
         keys: of the items, where equal keys are held apart.
         open_requests: not settled yet.
     """
@@ -49,5 +63,6 @@ class Outcome:
     retried_requests: int = 0
     units: float = 0.0
     refused: list[Refused] = field(default_factory=list)
+    gave_way: list[GaveWay] = field(default_factory=list)
     keys: frozenset[Key] = field(default=frozenset(), repr=False)
     open_requests: int = 0

@@ -9,7 +9,6 @@ file system.
 
 import gzip
 import uuid
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ from transforms.receipts import RejectedItem
 __all__ = [
     "RejectedFile",
     "RejectedFiles",
-    "count_reasons",
     "list_rejected",
     "read_rejected",
     "rejected_line",
@@ -132,11 +130,6 @@ def _read_file(path: str) -> list[RejectedItem]:
             f"{path} cannot be read as rejected items ({error}); name the run's "
             "directory"
         ) from error
-
-
-def count_reasons(directory: str) -> Counter[tuple[str, str]]:
-    """Counts a run's rejected items by route and by the code of the reason."""
-    return Counter((each.route, each.code) for each in read_rejected(directory))
 
 
 class _Line(msgspec.Struct):

@@ -41,6 +41,9 @@ __all__ = ["SingleMode", "SingleWriter"]
 SingleMode: TypeAlias = Literal["if-absent", "newer", "merge"]
 
 _WRITE_UNIT_BYTES = 1024
+_IS_THERE = "Exists: the target has an item of this key"
+_IS_NEWER = "Older: the stored item is newer"
+_IS_AS_NEW = "Tie: the stored item has the same version and other content"
 
 
 class SingleWriter(LaneWriter):
@@ -123,7 +126,7 @@ class SingleWriter(LaneWriter):
         if stored is None or _is_same(stored, item):
             request.outcome.written += 1
         else:
-            request.outcome.superseded += 1
+            self._supersede(request.outcome, item, _IS_THERE)
 
     async def _put_if_newer(self, request: Request, item: Wire) -> None:
         ours = self._version(item, "its")
@@ -152,8 +155,9 @@ class SingleWriter(LaneWriter):
         if _is_newer(ours, theirs):
             seen = theirs.wire if theirs else None
             return put_if_unchanged(self._table, item, self._versions.name, seen)
-        outcome.superseded += 1
-        outcome.ties += not _is_newer(theirs, ours)
+        is_tie = not _is_newer(theirs, ours)
+        outcome.ties += is_tie
+        self._supersede(outcome, item, _IS_AS_NEW if is_tie else _IS_NEWER)
         return None
 
     def _version(self, item: Wire, whose: str) -> Version | None:

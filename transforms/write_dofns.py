@@ -17,10 +17,11 @@ from transforms.dynamodb.event_loop import worker_loop
 from transforms.dynamodb.keys import KeyDecoder
 from transforms.dynamodb.transport import TransportConfig
 from transforms.items import Item, ItemBatch, Origin
+from transforms.key_names import KeyNamer
 from transforms.ledger.page_book import PageBook
 from transforms.limits import limiter_for
 from transforms.metrics import Metric
-from transforms.outcomes import Outcome, Refused
+from transforms.outcomes import GaveWay, Outcome, Refused
 from transforms.receipts import OnReject, Receipt, RejectedItem
 from transforms.rejected_files import RejectedFiles
 from transforms.routes import Filter, ItemProgram, Processed, Route
@@ -60,6 +61,8 @@ class WriteOptions:
     run: RunContext | None = None
     transport: TransportConfig = field(default_factory=TransportConfig)
     rejected_directory: str | None = None
+    superseded_directory: str | None = None
+    show_keys: bool = False
     isolation: Isolation | None = None
 
     def __post_init__(self) -> None:
@@ -198,8 +201,8 @@ class WriteItems(beam.DoFn):
         self._program = ItemProgram.of_route(route)
         self._tally = Tally(run)
         self._book = book_of(run)
-        kept_in = self._options.rejected_directory
-        self._rejected_files = kept_in and RejectedFiles(kept_in, route.name)
+        self._rejected_files = self._files_in(self._options.rejected_directory)
+        self._superseded_files = self._files_in(self._options.superseded_directory)
         transport = self._options.transport
         client = client_for(route.target, transport)
         table = worker_loop().run(client.describe_table())
@@ -213,6 +216,7 @@ class WriteItems(beam.DoFn):
         )
         self._waited_seconds = self._limiter.waited_seconds
         keys = KeyDecoder(table.keys)
+        self._key_namer = KeyNamer(table.keys, show=self._options.show_keys)
         self._target = Target(route, client, keys, self._limiter, transport)
 
     def start_bundle(self) -> None:
@@ -220,7 +224,9 @@ class WriteItems(beam.DoFn):
         self.teardown()
         # A mapping may give two items one key.
         keys_unique = self._options.keys_unique and self._route.mapping is None
-        lanes = self._target.make_writer(keys_unique=keys_unique)
+        lanes = self._target.make_writer(
+            keys_unique=keys_unique, keeps_superseded=bool(self._superseded_files)
+        )
         isolation, run = self._options.isolation, self._options.run
         self._writer = lanes
         if isolation is not None:
@@ -304,16 +310,22 @@ class WriteItems(beam.DoFn):
             rejected = [self._rejected(each) for each in outcome.refused]
             receipt = self._receipt(outcome, submitted)
             yield receipt
-            if rejected and self._rejected_files:  # before the receipt that counts them
+            # Before the receipt that counts them.
+            if rejected and self._rejected_files:
                 self._rejected_files.keep(receipt.origin, rejected)
+            if outcome.gave_way and self._superseded_files:
+                kept = [self._superseded(each) for each in outcome.gave_way]
+                self._superseded_files.keep(receipt.origin, kept)
             for each in rejected:
                 yield beam.pvalue.TaggedOutput(REJECTED, each)
             if self._book is not None and receipt.origin is not None:
-                self._settle(self._book, receipt, receipt.origin)
+                self._settle(self._book, receipt, receipt.origin, outcome.ties)
         if self._book is not None and outcomes:
             self._book.flush()
 
-    def _settle(self, book: PageBook, receipt: Receipt, origin: Origin) -> None:
+    def _settle(
+        self, book: PageBook, receipt: Receipt, origin: Origin, ties: int
+    ) -> None:
         name = self._route.name
         counts = {
             metrics.WRITTEN.name_of(name): receipt.written,
@@ -322,6 +334,7 @@ class WriteItems(beam.DoFn):
             metrics.FANNED_OUT.name_of(name): receipt.fanned_out,
             metrics.SUPERSEDED.name_of(name): receipt.superseded,
             metrics.REJECTED.name_of(name): receipt.rejected,
+            metrics.TIES.name_of(name): ties,
         }
         book.settle(origin.segment, origin.page, name, receipt.items, counts)
 
@@ -352,9 +365,17 @@ class WriteItems(beam.DoFn):
         if refused and self._options.on_reject == "fail":
             raise JobStoppedError(
                 f"route {self._route.name}: an item was rejected after "
-                f"{refused[0].attempts} attempts: {refused[0].reason}; "
+                f"{refused[0].attempts} attempts: {refused[0].reason} "
+                f"({self._key_namer(refused[0].wire)}); "
                 'correct it, or collect such items with on_reject="collect"'
             )
+
+    def _files_in(self, directory: str | None) -> RejectedFiles | None:
+        return None if directory is None else RejectedFiles(directory, self._route.name)
+
+    def _superseded(self, gave_way: GaveWay) -> RejectedItem:
+        """A line of the same form as a rejected item's; it was no item's fault."""
+        return RejectedItem(self._route.name, gave_way.reason, 1, Item(gave_way.wire))
 
     def _rejected(self, refused: Refused) -> RejectedItem:
         return RejectedItem(

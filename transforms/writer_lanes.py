@@ -32,7 +32,7 @@ from transforms.dynamodb.errors import (
 from transforms.dynamodb.item_faults import ItemFaults
 from transforms.dynamodb.keys import Key, KeyDecoder
 from transforms.items import Wire
-from transforms.outcomes import Outcome, Refused
+from transforms.outcomes import GaveWay, Outcome, Refused
 from transforms.spending import Spending
 from transforms.throttle.clock import Clock
 from transforms.throttle.limiter import Limiter
@@ -79,6 +79,8 @@ class LaneWriter(ABC):
         max_bytes_in_flight: `submit` waits while this many bytes are on their way.
         deadline_seconds: items are sent again for this long without any progress;
             then the job stops. Waiting for our own rate does not count.
+        keeps_superseded: outcomes hold the items that gave way, and not only count
+            them.
         kind: what kind of write it is: each has a cost of its own.
     """
 
@@ -93,6 +95,7 @@ class LaneWriter(ABC):
         keys: KeyDecoder,
         max_bytes_in_flight: int = 32 * 1024 * 1024,
         deadline_seconds: float = 600.0,
+        keeps_superseded: bool = False,
         kind: str = "put",
     ) -> None:
         self._client = client
@@ -104,6 +107,7 @@ class LaneWriter(ABC):
         self._faults = ItemFaults(keys.schema)
         self._max_bytes = max_bytes_in_flight
         self._deadline_seconds = deadline_seconds
+        self._keeps_superseded = keeps_superseded
         # Shared by both threads, under the condition's lock.
         self._changed = threading.Condition()
         self._bytes_in_flight = 0
@@ -204,6 +208,12 @@ class LaneWriter(ABC):
         """Puts an item down as refused, its fault by name if it has one."""
         reason = self._faults.find(item) or f"{error.code or 'InvalidItem'}: {error}"
         outcome.refused.append(Refused(bytes(item), reason, attempts))
+
+    def _supersede(self, outcome: Outcome, item: Wire, reason: str) -> None:
+        """Puts an item down as one that gave way to another of the same key."""
+        outcome.superseded += 1
+        if self._keeps_superseded:
+            outcome.gave_way.append(GaveWay(bytes(item), reason))
 
     def _hold_keys_apart(self, outcome: Outcome, keys: Collection[Key]) -> None:
         """Waits until none of the keys is in flight; then the outcome's are."""

@@ -39,11 +39,14 @@ class Target:
     limiter: Limiter
     transport: TransportConfig
 
-    def make_writer(self, *, keys_unique: bool) -> LaneWriter:
+    def make_writer(
+        self, *, keys_unique: bool, keeps_superseded: bool = False
+    ) -> LaneWriter:
         """Returns a writer with nothing in flight.
 
         Args:
             keys_unique: no two items that it is given have one key.
+            keeps_superseded: its outcomes hold the items that gave way.
         """
         lanes = (self.client, self.limiter, worker_loop().loop)
         options: dict[str, Any] = {
@@ -51,6 +54,7 @@ class Target:
             "rng": random.Random(),  # noqa: S311  # jitter, no secret
             "keys": self.keys,
             "keys_unique": keys_unique,
+            "keeps_superseded": keeps_superseded,
             "max_bytes_in_flight": MAX_BYTES_IN_FLIGHT,
             "deadline_seconds": self.transport.deadline_seconds,
         }

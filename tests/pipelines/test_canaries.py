@@ -1,6 +1,7 @@
 """I8: no item, key, token or secret is said but where it is kept on purpose."""
 
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,6 +111,27 @@ def test_a_copy_with_faults_and_a_rejected_item_says_nothing(
     assert_no_canary(files_that_keep_no_items(tmp_path / "run"))
     (rejected,) = (tmp_path / "run" / "rejected" / "west").iterdir()
     assert rejected.stat().st_size  # there the item is kept, on purpose
+
+
+def test_a_rejected_item_is_named_by_the_digest_of_its_key(words, said):
+    assert run(words) == 1
+    text = said()
+    assert re.search(
+        r"west: ItemTooLarge 1, such as key [0-9a-f]{16}$", text, re.MULTILINE
+    )
+    assert_no_canary(text)
+
+
+@pytest.mark.parametrize("on_reject", ["collect", "fail"])
+def test_keys_and_only_keys_are_shown_to_those_who_ask(words, said, on_reject):
+    place = words.index("--to")
+    asked = ["--show-keys", "--on-reject", on_reject]
+    assert run([*words[:place], *asked, *words[place:]]) in (1, 3)
+    text = said()
+    # The engine writes spaces into its JSON, and a key is shown as it came.
+    assert f'key{{"id":{{"S":"{KEY}-7"}}}}' in text.replace(" ", "")
+    assert f"{KEY}-6" not in text
+    assert_no_canary(text.replace(KEY, ""))
 
 
 @pytest.mark.parametrize(
