@@ -4,9 +4,8 @@ import gzip
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
-
 from transforms.dynamodb.attribute_values import Wire
+from transforms.query.aside import item_line, plain_name
 
 __all__ = ["KeptAside"]
 
@@ -29,7 +28,7 @@ class KeptAside:
         if file is None:
             file = self._files[table] = self._open(table)
         for item in items:
-            file.write(msgspec.json.encode({"Item": msgspec.Raw(item)}) + b"\n")
+            file.write(item_line(item))
 
     def close(self) -> None:
         """Ends the files."""
@@ -40,6 +39,5 @@ class KeptAside:
         if self.directory is None:
             self.directory = self._make_directory() / "aside"
             self.directory.mkdir(exist_ok=True)
-        name = "".join(letter if letter.isalnum() else "_" for letter in table)
-        place = self.directory / f"{len(self._files):02}-{name}.jsonl.gz"
+        place = self.directory / f"{len(self._files):02}-{plain_name(table)}.jsonl.gz"
         return gzip.open(place, "wb")

@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import query_tables
 from pipelines.command_line import read_options
 from pipelines.help_text import BEAM_FLAGS_HELP, EXIT_CODES_HELP, draw_help
-from pipelines.launch import ExitCode, debugging
+from pipelines.launch import ExitCode, check_runner, debugging
 from pipelines.query_aside import KeptAside
 from pipelines.query_cost import check_cost, cost_lines
 from pipelines.query_insert import run_inserts
@@ -101,6 +103,11 @@ def run(words: Sequence[str]) -> ExitCode:
 
 
 def _query(options: QueryOptions, beam_words: Sequence[str]) -> ExitCode:
+    on_beam_words = bool(beam_words or options.runner_profile)
+    beam_options = PipelineOptions([])
+    if on_beam_words:
+        beam_options = check_runner(options, beam_words, QueryOptions, TableOptions)
+    FileSystems.set_options(beam_options)  # of backups, and of where results are kept
     kept = KeptAside(lambda: _run_directory(options))
     reading = Reading(
         # Samples and queries on one machine: nobody shares the rate.
@@ -121,8 +128,8 @@ def _query(options: QueryOptions, beam_words: Sequence[str]) -> ExitCode:
     request = parse_query(text)
     plan = _checked(options, request, reading)
     on_beam = None
-    if beam_words or options.runner_profile:
-        on_beam = query_tables.prepare(options, plan, beam_words)
+    if on_beam_words:
+        on_beam = query_tables.prepare(options, plan, beam_options)
     if options.dry_run or request.explains:
         stages = on_beam.lines() if on_beam else []
         print("\n".join([*plan.lines(), *cost_lines(plan), *stages]))
@@ -130,9 +137,9 @@ def _query(options: QueryOptions, beam_words: Sequence[str]) -> ExitCode:
         return ExitCode.DONE
     check_cost(plan, options.max_cost)
     if on_beam is not None:
-        with on_beam.run(reading) as batches:
-            _write(options, plan, on_beam.schema, batches)
-        return ExitCode.DONE
+        with on_beam.run(reading) as result:
+            _write(options, plan, on_beam.schema, result.batches)
+        return _say_aside(result.aside)
     progress = QueryProgress(plan, sys.stderr, SystemClock().monotonic)
     with (
         closing(kept),
@@ -143,9 +150,13 @@ def _query(options: QueryOptions, beam_words: Sequence[str]) -> ExitCode:
         progress.clear()
         _write(options, plan, running.schema, running)
         progress.finish(running.counts)
-    if kept.directory is None:
+    return _say_aside(kept.directory)
+
+
+def _say_aside(place: Path | str | None) -> ExitCode:
+    if place is None:
         return ExitCode.DONE
-    print(f"items that do not fit are kept in {kept.directory}", file=sys.stderr)
+    print(f"items that do not fit are kept in {place}", file=sys.stderr)
     return ExitCode.REJECTED
 
 

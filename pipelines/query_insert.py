@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import apache_beam as beam
@@ -14,6 +15,7 @@ from pipelines.options import CopyOptions
 from pipelines.query_cost import check_cost, cost_lines
 from pipelines.query_options import QueryOptions, TableOptions
 from pipelines.query_progress import StageProgress
+from pipelines.query_tables import aside_in, aside_of
 from pipelines.run_options import said_of_run
 from pipelines.target_options import TargetOptions
 from transforms import metrics
@@ -112,8 +114,6 @@ def _write_rows(
     reading: Reading,
     beam_words: Sequence[str],
 ) -> ExitCode:
-    if options.misfits == "aside":
-        raise UserError("--misfits aside is not for INSERT; choose error or null")
     beam_options = check_runner(options, beam_words, QueryOptions, TableOptions)
     check_run_dir(options, beam_options)
     FileSystems.set_options(beam_options)
@@ -127,22 +127,30 @@ def _write_rows(
         return ExitCode.DONE
     started = start_run(options, beam_options)
     stages = StageRun(
-        reading,
-        started.context,
+        replace(reading, run=started.context),
         StageOptions(options.partitions, options.memory_mb // 4),
         splits_for(started.context.workers, None),
+        aside_in(started.directory),
     )
     pipeline = started.pipeline()
     names = []
     for place, (_, plan) in enumerate(inserts):
         name = targets[place].name if len(inserts) == 1 else f"insert-{place + 1}"
         names.append(name)
-        rows = pipeline | f"Query of {name}" >> _Query(plan, cuts[place], stages)
+        own = stages
+        if len(inserts) > 1:
+            # Each decodes what it needs, so each has misfits of its own.
+            own = replace(stages, aside=f"{stages.aside}/{name}")
+        rows = pipeline | f"Query of {name}" >> _Query(plan, cuts[place], own)
         _write(rows, plan, targets[place], name, options=options, started=started)
     progress = StageProgress(inserts[0][1], sys.stderr, SystemClock().monotonic)
     counters = started.watch(pipeline, progress.show)
     progress.finish(counters)
-    return _account(counters, names, started)
+    rejected = _account(counters, names, started)
+    aside = aside_of(counters, started.directory)
+    if aside is not None:
+        print(f"items that do not fit are kept in {aside}", file=sys.stderr)
+    return ExitCode.REJECTED if aside else rejected
 
 
 class _Query(beam.PTransform[Any, Any]):

@@ -1,18 +1,19 @@
 """A query on Beam's runners: cut into stages, run, and its result brought here."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.launch import check_runner, start_run
-from pipelines.query_options import QueryOptions, TableOptions
+from pipelines.launch import start_run
+from pipelines.query_options import QueryOptions
 from pipelines.query_progress import StageProgress
-from transforms.dynamodb.errors import UserError
+from pipelines.run_directory import RunDirectory
+from transforms import metrics
 from transforms.planning.checks import splits_for
 from transforms.query.cutting import CutQuery
 from transforms.query.plan import QueryPlan
@@ -28,7 +29,31 @@ from transforms.query.stage_query import (
 from transforms.query.stages import draw_stages
 from transforms.throttle.clock import SystemClock
 
-__all__ = ["BeamQuery", "prepare"]
+__all__ = ["BeamQuery", "BeamResult", "aside_in", "aside_of", "prepare"]
+
+
+@dataclass(frozen=True, slots=True)
+class BeamResult:
+    """What a query has given.
+
+    Attributes:
+        batches: its rows.
+        aside: where items that do not fit are kept; None if all fitted.
+    """
+
+    batches: Iterator[pa.RecordBatch]
+    aside: str | None
+
+
+def aside_of(counters: Mapping[str, int], directory: RunDirectory) -> str | None:
+    """Returns where a finished job has kept items aside, if it did."""
+    kept = counters.get(metrics.KEPT_ASIDE.name, 0)
+    return aside_in(directory) if kept else None
+
+
+def aside_in(directory: RunDirectory) -> str:
+    """Returns where a run keeps items that do not fit."""
+    return f"{directory.kept}/aside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +85,8 @@ class BeamQuery:
         return self.cut.arrow_schema()
 
     @contextmanager
-    def run(self, reading: Reading) -> Iterator[Iterator[pa.RecordBatch]]:
-        """Runs the query, and gives the batches of its result.
+    def run(self, reading: Reading) -> Iterator["BeamResult"]:
+        """Runs the query, and gives its result.
 
         Raises:
             JobStoppedError: the job failed, or its result cannot be read here.
@@ -72,10 +97,10 @@ class BeamQuery:
             Path(started.directory.path, "result")
         )
         run = StageRun(
-            reading,
-            started.context,
+            replace(reading, run=started.context),
             StageOptions(self.options.partitions, self.options.memory_mb // 4),
             splits_for(started.context.workers, None),
+            aside_in(started.directory),
         )
         pipeline = started.pipeline()
         _ = add_query(pipeline, self.plan, self.cut, run) | "Result" >> WriteRows(
@@ -85,21 +110,16 @@ class BeamQuery:
         counters: Mapping[str, int] = started.watch(pipeline, progress.show)
         progress.finish(counters)
         names = self.schema.names
-        yield (batch.rename_columns(names) for batch in read_rows(directory))
+        batches = (batch.rename_columns(names) for batch in read_rows(directory))
+        yield BeamResult(batches, aside_of(counters, started.directory))
 
 
 def prepare(
-    options: QueryOptions, plan: QueryPlan, beam_words: Sequence[str]
+    options: QueryOptions, plan: QueryPlan, beam_options: PipelineOptions
 ) -> BeamQuery:
-    """Checks that a query can run on the runner of these words.
+    """Checks that a query can run on a runner of Beam's.
 
     Raises:
-        UserError: unknown flags, or a query that cannot be cut into stages.
+        UserError: it cannot be cut into stages.
     """
-    if options.misfits == "aside":
-        raise UserError(
-            "--misfits aside keeps items in the run directory of one machine; choose "
-            "error or null with flags of Beam's"
-        )
-    beam_options = check_runner(options, beam_words, QueryOptions, TableOptions)
     return BeamQuery(options, plan, cut_plan(plan, options.broadcast_mb), beam_options)

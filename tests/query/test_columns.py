@@ -1,6 +1,7 @@
 """Wire items to columns: every type, what is not there, and what does not fit."""
 
 import json
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from transforms.dynamodb.attribute_values import decode_item
 from transforms.dynamodb.errors import JobStoppedError, UserError
 from transforms.query.columns import ColumnDecoder
+from transforms.query.moments import moment_of
 from transforms.query.schema import parse_schema, schema_of_mapping
 
 
@@ -21,6 +23,10 @@ def wires(*items: dict[str, Any]) -> list[bytes]:
 def decoded(schema: str, *items: dict[str, Any], misfits: Any = "error") -> list[Any]:
     decoder = ColumnDecoder("eu-west-1/birds", parse_schema(schema), misfits)
     return list(decoder.decode(wires(*items)).batch.to_pylist())
+
+
+def moment(*parts: int) -> datetime:
+    return datetime(*parts)  # type: ignore[arg-type]  # noqa: DTZ001 - as SQL has it
 
 
 TYPES = {
@@ -34,6 +40,24 @@ TYPES = {
     "text or number": ("VARCHAR OF S|N", {"N": "7"}, "7"),
     "truth": ("BOOLEAN", {"BOOL": False}, False),
     "binary": ("BLOB", {"B": "AP8="}, b"\x00\xff"),
+    "day": ("DATE", {"S": "2013-06-01"}, date(2013, 6, 1)),
+    "moment": ("TIMESTAMP", {"S": "2013-06-01 05:00"}, moment(2013, 6, 1, 5)),
+    "moment in UTC": (
+        "TIMESTAMP",
+        {"S": "2013-06-01T05:00:00.25Z"},
+        moment(2013, 6, 1, 5, 0, 0, 250_000),
+    ),
+    "moment of a zone": (
+        "TIMESTAMP",
+        {"S": "2013-06-01T00:30:00-05:30"},
+        moment(2013, 6, 1, 6),
+    ),
+    "seconds since 1970": (
+        "TIMESTAMP OF N",
+        {"N": "1370062800.5"},
+        moment(2013, 6, 1, 5, 0, 0, 500_000),
+    ),
+    "days": ("DATE[]", {"SS": ["2013-06-01"]}, [date(2013, 6, 1)]),
     "list": ("BIGINT[]", {"L": [{"N": "1"}, {"NULL": True}]}, [1, None]),
     "set": ("VARCHAR[]", {"SS": ["a", "b"]}, ["a", "b"]),
     "set of binary": ("BLOB[]", {"BS": ["AA=="]}, [b"\x00"]),
@@ -69,6 +93,11 @@ MISFITS = {
     "huge for whole": ("BIGINT", {"N": "1E+125"}),
     "too many places": ("DECIMAL(38,2)", {"N": "1.005"}),
     "too many digits": ("DECIMAL(5,2)", {"N": "1000"}),
+    "no day": ("DATE", {"S": "2013-02-30"}),
+    "a moment for a day": ("DATE", {"S": "2013-06-01T00:00:00"}),
+    "no moment": ("TIMESTAMP", {"S": "yesterday"}),
+    "a moment of nowhere": ("TIMESTAMP", {"S": "2013-06-01T25:00:00Z"}),
+    "seconds beyond all calendars": ("TIMESTAMP OF N", {"N": "1E+100"}),
     "a list's element": ("BIGINT[]", {"L": [{"S": "x"}]}),
     "an empty text for a truth": ("BOOLEAN", {"S": ""}),
     "a map for a list": ("VARCHAR[]", {"M": {}}),
@@ -93,6 +122,30 @@ def test_what_does_not_fit_is_counted_and_null_or_kept_aside_or_stops(kind, give
 def test_one_number_that_needs_care_leaves_the_others_of_its_page_as_they_are():
     items = [{"n": {"N": text}} for text in ("1", "1E+2", "3")]
     assert decoded("n BIGINT", *items) == [{"n": 1}, {"n": 100}, {"n": 3}]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.datetimes(moment(1, 1, 2), moment(9999, 12, 30)),
+            st.sampled_from(["", "Z", "+02:00", "-0530", "+09"]),
+            st.sampled_from(["T", " "]),
+            st.sampled_from(["hours", "minutes", "seconds", "milliseconds", "auto"]),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_a_moment_is_the_same_whatever_else_is_on_its_page(moments):
+    """Arrow reads a page at once where it can; what it cannot is read one by one."""
+    items = [
+        {"x": {"S": moment.isoformat(separator, precision) + zone}}
+        for moment, zone, separator, precision in moments
+    ]
+    alone = [decoded("x TIMESTAMP", item)[0]["x"] for item in items]
+    together = [row["x"] for row in decoded("x TIMESTAMP", *items)]
+    one_by_one = [moment_of("S", item["x"]["S"]) for item in items]
+    assert alone == together == one_by_one
 
 
 def test_a_column_may_have_another_name_than_its_attribute():

@@ -221,3 +221,25 @@ def test_a_querys_filter_names_no_key_attribute():
     body = json.loads(KeyRequest("t", found.queries).body())
     assert body["ExpressionAttributeValues"] == {":k0": {"S": "a"}}
     assert found.rest is not None
+
+
+DAYS = parse_schema("id VARCHAR, day DATE, at TIMESTAMP, ends TIMESTAMP OF N")
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "day >= DATE '2013-06-01'",
+        "day = '2013-06-01'",
+        "day IN ('2013-06-01')",
+        "at BETWEEN '2013-06-01' AND '2013-07-01'",
+        "ends > TIMESTAMP '2013-06-01 00:00:00'",
+        "day IS NULL",
+    ],
+)
+def test_a_day_is_not_compared_as_the_text_that_it_is(where):
+    """The service knows no days: a text that is none is NULL to SQL."""
+    statement = parse_query(f"SELECT id FROM x WHERE {where}")
+    schemas = {"x": DAYS}
+    qualified = qualify_query(statement, schemas)
+    assert push_filters(qualified, schemas, {"x": KEYS}, "null")["x"].condition is None

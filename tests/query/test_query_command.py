@@ -242,12 +242,59 @@ def test_explain_with_flags_of_beam_shows_the_stages(moto, birds, capsys):
     ]
 
 
+def test_on_beams_runners_items_that_do_not_fit_are_counted_and_kept(
+    moto, birds, capsys
+):
+    backup(Path("birds.json.gz"))
+    schema = ["--schema", "id VARCHAR, grams BIGINT"]
+    table = ["--table", "old=birds.json.gz", *schema, "--out", "csv"]
+    words = [*schema, *table, "--misfits"]
+    scan = "SELECT id, grams FROM birds ORDER BY id"
+    key = "SELECT id, grams FROM birds WHERE id IN ('1', '2') ORDER BY id"
+    old = "SELECT id, grams FROM old ORDER BY id"
+    assert query(moto, birds, scan, *words, "null", *DIRECT) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "id,grams\n1,700\n2,\n3,\n"
+    assert "1 misfits" in printed.err
+    for sql in (scan, key, old):
+        assert query(moto, birds, sql, *words, "aside", *DIRECT) == 1
+        printed = capsys.readouterr()
+        assert printed.out == "id,grams\n1,700\n" + ("3,\n" if sql != key else "")
+        assert "1 misfits" in printed.err
+        place = printed.err.rpartition("are kept in ")[2].strip()
+        (kept,) = Path(place).rglob("*.jsonl.gz")
+        with gzip.open(kept) as lines:
+            assert [json.loads(line)["Item"] for line in lines] == [BIRDS[1]]
+        # What was kept is a backup, which a query reads.
+        again = f"SELECT name FROM '{place}/*.jsonl.gz'"
+        assert run(["query", again, "--out", "csv"]) == 0
+        assert capsys.readouterr().out == "name\ntit\n"
+
+
+def test_days_and_moments_are_compared_as_such(moto, birds, capsys):
+    client = moto.dynamodb("eu-west-1")
+    for number, (day, expires) in enumerate(
+        [("2013-06-01", "1370044800"), ("2013-07-04", "1372896000")]
+    ):
+        item: Any = {"id": {"S": f"d{number}"}, "day": {"S": day}}
+        client.put_item(TableName=birds, Item={**item, "expires": {"N": expires}})
+    schema = ["--schema", "id VARCHAR, day DATE, expires TIMESTAMP OF N"]
+    sql = (
+        "SELECT id, day + 1 AS next, date_diff('hour', day, expires) AS hours "
+        "FROM birds WHERE day >= DATE '2013-07-01' AND expires IS NOT NULL"
+    )
+    for words in ([], DIRECT):
+        assert query(moto, birds, sql, *schema, "--out", "csv", *words) == 0
+        assert capsys.readouterr().out.splitlines()[1:] in (
+            ["d1,2013-07-05,0"],
+            ["d1,2013-07-05 00:00:00,0"],
+        )
+
+
 def test_what_cannot_run_on_beam_is_refused(moto, birds, capsys):
     sql = "SELECT 1 FROM birds a JOIN birds b ON a.id < b.id"
     assert query(moto, birds, sql, "--broadcast-mb", "0", *DIRECT) == 2
     assert "--broadcast-mb" in capsys.readouterr().err
-    assert query(moto, birds, sql, "--misfits", "aside", *DIRECT) == 2
-    assert "--misfits aside" in capsys.readouterr().err
     assert query(moto, birds, sql, "--", "--runer=DirectRunner") == 2
     assert "--runer" in capsys.readouterr().err
 

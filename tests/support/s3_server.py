@@ -40,6 +40,14 @@ class S3Server:
             aws_secret_access_key=_KEYS[1],
         )
 
+    def credentials(self) -> dict[str, str]:
+        """The variables under which boto3 finds this server's keys."""
+        return {
+            "AWS_ACCESS_KEY_ID": _KEYS[0],
+            "AWS_SECRET_ACCESS_KEY": _KEYS[1],
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
     def words(self) -> list[str]:
         """Beam's flags for it, with the dashes before them."""
         return [

@@ -8,8 +8,8 @@ JSON lines hold one item each, bare or as the service exports it, {"Item": {…}
 import gzip
 import io
 import itertools
-import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyarrow import fs
 
+from transforms.archive.errors import FileSystemError
+from transforms.archive.files import exists, list_files, open_file
 from transforms.dynamodb.attribute_values import Wire
 from transforms.dynamodb.errors import JobStoppedError, UserError
 from transforms.query.columns import ColumnDecoder, Columns, MisfitPolicy
@@ -49,13 +50,16 @@ def backup_schema(path: str, sample_items: int) -> TableSchema:
 
     Raises:
         UserError: there is no such file, or one of another format.
+        JobStoppedError: the first file is damaged.
     """
-    filesystem, paths = _find(path)
+    paths = backup_files(path)
     if _is_parquet(paths[0]):
-        schema = pq.read_schema(paths[0], filesystem=filesystem)
-        return TableSchema(tuple(_column_of(each, path) for each in schema))
+        with _open_parquet(paths[0]) as file:
+            return TableSchema(
+                tuple(_column_of(one, path) for one in file.schema_arrow)
+            )
     items: list[Wire] = []
-    for lines in _json_lines(filesystem, paths):
+    for lines in _json_lines(paths):
         items += lines
         if len(items) >= sample_items:
             break
@@ -63,10 +67,28 @@ def backup_schema(path: str, sample_items: int) -> TableSchema:
 
 
 def backup_files(path: str) -> list[str]:
-    """Returns the files that a path with * and ? stands for, each as a path."""
-    _, paths = _find(path)
-    scheme, separator, _ = path.rpartition("://")
-    return [f"{scheme}{separator}{each}" for each in paths]
+    """Returns the files that a path with * and ? stands for, in order.
+
+    They are of one format. Names are looked up as Beam does: with its flags, else by
+    boto3's configuration. A * stands for folders too.
+
+    Raises:
+        UserError: there is none, or they are of several formats.
+    """
+    place = path if "://" in path else str(Path(path).absolute())
+    try:
+        paths = _matching(place)
+    except FileSystemError as error:
+        raise UserError(str(error)) from error
+    if not paths:
+        raise UserError(f"there is no file {path}; give a path, with * for many files")
+    bad = [one for one in paths if _is_parquet(one) != _is_parquet(paths[0])]
+    if bad or not all(one.endswith((*_PARQUET, *_JSON)) for one in paths):
+        raise UserError(
+            f"{path} holds files of several formats, or of none that is known; name "
+            f"those that end in one of {', '.join((*_PARQUET, *_JSON))}"
+        )
+    return paths
 
 
 def read_backup(
@@ -76,27 +98,28 @@ def read_backup(
 
     Args:
         path: of one file or, with * and ?, of many.
-        columns: those to read; None yields one column of NULLs.
+        columns: those to read; None yields one column of NULLs. One that a Parquet
+            file does not have is NULL.
         misfits: what becomes of items that do not fit; Parquet's rows always do.
 
     Raises:
         JobStoppedError: a file is damaged, or an item does not fit.
     """
-    filesystem, paths = _find(path)
+    paths = backup_files(path)
     if not _is_parquet(paths[0]):
         decoder = columns and ColumnDecoder(path, columns, misfits)
-        for items in _json_lines(filesystem, paths):
+        for items in _json_lines(paths):
             yield decoder.decode(items) if decoder else _nulls(len(items))
         return
-    wanted = None if columns is None else [one.attribute for one in columns.columns]
     for each in paths:
-        with pq.ParquetFile(each, filesystem=filesystem) as file:
-            if wanted is None:
+        with _open_parquet(each) as file:
+            if columns is None:
                 yield _nulls(file.metadata.num_rows)
                 continue
-            assert columns is not None
-            for batch in file.iter_batches(columns=wanted):
-                yield _as_columns(batch, columns)
+            there = set(file.schema_arrow.names)
+            wanted = [one.attribute for one in columns.columns]
+            for batch in file.iter_batches(columns=[x for x in wanted if x in there]):
+                yield _as_columns(batch, columns, each)
 
 
 def _nulls(rows: int) -> Columns:
@@ -104,73 +127,57 @@ def _nulls(rows: int) -> Columns:
     return Columns(batch, 0, ())
 
 
-def _as_columns(batch: pa.RecordBatch, columns: TableSchema) -> Columns:
-    arrays = [
-        pc.cast(batch.column(one.attribute), one.type.arrow) for one in columns.columns
-    ]
+def _as_columns(batch: pa.RecordBatch, columns: TableSchema, path: str) -> Columns:
+    arrays = [_array(batch, one, path) for one in columns.columns]
     names = [one.name for one in columns.columns]
     return Columns(pa.record_batch(arrays, names=names), 0, ())
+
+
+def _array(batch: pa.RecordBatch, column: Column, path: str) -> pa.Array:
+    if batch.schema.get_field_index(column.attribute) < 0:
+        return pa.nulls(batch.num_rows, column.type.arrow)
+    found = batch.column(column.attribute)
+    try:
+        return pc.cast(found, column.type.arrow)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise JobStoppedError(
+            f"column {column.attribute!r} of {path} is {found.type}, of which a value "
+            f"is no {column.type}; give it another type by --schema"
+        ) from error
 
 
 # --- Files ---
 
 
-def _find(path: str) -> tuple[fs.FileSystem, list[str]]:
-    """Returns the files of a path, all of one format, in order."""
-    try:
-        filesystem, plain = _filesystem(path)
-        paths = _matching(filesystem, plain)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
-    if not paths:
-        raise UserError(f"there is no file {path}; give a path, with * for many files")
-    bad = [one for one in paths if _is_parquet(one) != _is_parquet(paths[0])]
-    if bad or not all(one.endswith((*_PARQUET, *_JSON)) for one in paths):
-        raise UserError(
-            f"{path} holds files of several formats, or of none that is known; name "
-            f"those that end in one of {', '.join((*_PARQUET, *_JSON))}"
-        )
-    return filesystem, paths
-
-
-def _filesystem(path: str) -> tuple[fs.FileSystem, str]:
-    if path.startswith("s3://"):
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get(
-            "AWS_ENDPOINT_URL"
-        )
-        # pyarrow knows the regions and credentials of boto3, but not its endpoints.
-        return fs.S3FileSystem(endpoint_override=endpoint), path.removeprefix("s3://")
-    if "://" in path:
-        filesystem, plain = fs.FileSystem.from_uri(path)
-        return filesystem, plain
-    return fs.LocalFileSystem(), str(Path(path).absolute())
-
-
-def _matching(filesystem: fs.FileSystem, path: str) -> list[str]:
+def _matching(path: str) -> list[str]:
     if not _WILDCARDS & set(path):
-        found = [filesystem.get_file_info(path)]
-    else:
-        parts = path.split("/")
-        fixed = next(i for i, part in enumerate(parts) if _WILDCARDS & set(part))
-        folder = "/".join(parts[:fixed])
-        selector = fs.FileSelector(folder, recursive=True, allow_not_found=True)
-        found = filesystem.get_file_info(selector)
-    return sorted(
-        info.path
-        for info in found
-        if info.type == fs.FileType.File
-        and (info.path == path or fnmatchcase(info.path, path))
-    )
+        return [path] if exists(path) else []
+    parts = path.split("/")
+    fixed = next(i for i, part in enumerate(parts) if _WILDCARDS & set(part))
+    found = list_files("/".join(parts[:fixed]))
+    return sorted(one for one in found if fnmatchcase(one, path))
 
 
 def _is_parquet(path: str) -> bool:
     return path.endswith(_PARQUET)
 
 
-def _json_lines(filesystem: fs.FileSystem, paths: list[str]) -> Iterator[list[Wire]]:
+@contextmanager
+def _open_parquet(path: str) -> Iterator[pq.ParquetFile]:
+    with open_file(path) as raw:
+        try:
+            with pq.ParquetFile(raw) as file:
+                yield file
+        except (pa.ArrowInvalid, OSError) as error:
+            raise JobStoppedError(
+                f"{path} is damaged, or no Parquet: {error}"
+            ) from error
+
+
+def _json_lines(paths: list[str]) -> Iterator[list[Wire]]:
     """Yields items by the thousand."""
     for path in paths:
-        with filesystem.open_input_stream(path, compression=None) as raw:
+        with open_file(path) as raw:
             stream: Any = gzip.GzipFile(fileobj=raw) if path.endswith(".gz") else raw
             stream = io.BufferedReader(stream)
             try:
@@ -218,7 +225,9 @@ def _column_of(found: pa.Field, path: str) -> Column:
     return Column(found.name, sql_type, found.name, sql_type.tags)
 
 
-def _type_of(kind: pa.DataType) -> SqlType | None:  # noqa: PLR0911 - one line a type
+def _type_of(  # noqa: C901, PLR0911 - one line a type
+    kind: pa.DataType,
+) -> SqlType | None:
     if pa.types.is_integer(kind):
         return SqlType("BIGINT")
     if pa.types.is_floating(kind):
@@ -240,6 +249,10 @@ def _type_of(kind: pa.DataType) -> SqlType | None:  # noqa: PLR0911 - one line a
         names = tuple(field.name for field in kind)
         whole = len(members) == len(names)
         return SqlType("STRUCT", members=members, names=names) if whole else None
+    if pa.types.is_date(kind):
+        return SqlType("DATE")
+    if pa.types.is_timestamp(kind):
+        return SqlType("TIMESTAMP")
     if pa.types.is_string(kind) or pa.types.is_temporal(kind):
         return SqlType("VARCHAR")
     return SqlType("VARCHAR") if pa.types.is_large_string(kind) else None

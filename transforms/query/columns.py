@@ -178,11 +178,32 @@ def _reader_of(column: Column, place: int, absent: msgspec.Struct) -> _Reader:
         return _fast_reader(column, place, absent, first, lambda array: array)
     if column.type.kind == "BOOLEAN":
         return _fast_reader(column, place, absent, first, lambda array: array)
-    if first == "N":
+    if column.type.kind in ("DATE", "TIMESTAMP") and column.tags == ("S",):
+        convert = _as_days if column.type.kind == "DATE" else _as_moments
+        return _fast_reader(column, place, absent, first, convert)
+    if first == "N" and column.type.kind != "TIMESTAMP":
         return _fast_reader(
             column, place, absent, first, partial(_cast, column.type.arrow)
         )
     return _slow_reader(column, place)
+
+
+_DAY_LETTERS = 10  # Arrow reads other forms of a day too
+
+
+def _as_days(array: pa.Array) -> pa.Array:
+    letters = pc.min_max(pc.utf8_length(array)).as_py()
+    if {letters["min"], letters["max"]} - {_DAY_LETTERS, None}:
+        raise pa.ArrowInvalid("some text is no day")
+    return pc.cast(array, pa.date32())
+
+
+def _as_moments(array: pa.Array) -> pa.Array:
+    """Without a zone anywhere, or with one everywhere; else each is looked at."""
+    try:
+        return pc.cast(array, pa.timestamp("us"))
+    except pa.ArrowInvalid:
+        return pc.cast(pc.cast(array, pa.timestamp("us", "UTC")), pa.timestamp("us"))
 
 
 def _cast(arrow_type: pa.DataType, array: pa.Array) -> pa.Array:

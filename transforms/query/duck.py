@@ -1,19 +1,19 @@
 """DuckDB as this library uses it: capped, on its own, and in words of ours.
 
 Each session has a memory cap and a temporary directory of its own, readable by its
-owner alone, where it puts what does not fit; both end with it. It reaches no file and
+owner alone, where it puts what does not fit; both end with it, and what a killed one
+left goes with the next. It reaches no file and
 no network: what a query reads is handed to it, so that it reads the same on a cluster.
 """
 
 import re
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 
 import duckdb
 
 from transforms.dynamodb.errors import JobStoppedError, UserError
+from transforms.query.temporary import temporary_directory
 
 __all__ = ["DEFAULT_MEMORY_MB", "Session", "explain_error", "open_session"]
 
@@ -40,22 +40,20 @@ def open_session(
     Raises:
         JobStoppedError: the directory cannot be made.
     """
-    try:
-        directory = tempfile.TemporaryDirectory(
-            prefix="beam-dynamodb-query-", dir=temp_parent, ignore_cleanup_errors=True
-        )
-    except OSError as error:
-        raise JobStoppedError(
-            f"no temporary directory can be made for the query ({error}); set TMPDIR "
-            "to one with room for what does not fit in memory"
-        ) from error
-    with directory as path:
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(temporary_directory(temp_parent))
+        except OSError as error:
+            raise JobStoppedError(
+                f"no temporary directory can be made for the query ({error}); set "
+                "TMPDIR to one with room for what does not fit in memory"
+            ) from error
         # A database in a file, so that tables may leave memory too.
         session = duckdb.connect(
-            str(Path(path, "query.duckdb")),
+            str(path / "query.duckdb"),
             config={
                 "memory_limit": f"{memory_mb}MB",
-                "temp_directory": str(Path(path, "spilled")),
+                "temp_directory": str(path / "spilled"),
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
                 "python_enable_replacements": "false",

@@ -1,10 +1,13 @@
 """QueryItems: SQL over collections of items, in any pipeline and on any runner."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 import sqlglot
+from apache_beam.utils.timestamp import Timestamp
 
 from transforms.dynamodb.errors import UserError
 from transforms.dynamodb.tables import near_names
@@ -197,6 +200,23 @@ class RowsToBeamRows(beam.DoFn):
 
     def process(self, rows: Rows) -> Iterator[beam.Row]:
         """Yields the rows, in order."""
-        columns = [column.to_pylist() for column in rows.batch.columns]
+        columns = [_values(column) for column in rows.batch.columns]
         for values in zip(*columns, strict=True):
             yield beam.Row(**dict(zip(self._names, values, strict=True)))
+
+
+def _values(column: pa.Array) -> list[Any]:
+    values: list[Any] = column.to_pylist()
+    return _with_moments(values) if "timestamp" in str(column.type) else values
+
+
+def _with_moments(values: list[Any]) -> list[Any]:
+    """Makes the Timestamps that a beam schema has of Python's."""
+    return [
+        _with_moments(each)
+        if isinstance(each, list)
+        else Timestamp.from_utc_datetime(each.replace(tzinfo=timezone.utc))
+        if isinstance(each, datetime)
+        else each
+        for each in values
+    ]

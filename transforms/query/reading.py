@@ -27,7 +27,14 @@ from transforms.scan_restriction import SEGMENTS_IN_FLIGHT, choose_segments
 from transforms.segment_reader import SegmentReader
 from transforms.throttle.clock import SystemClock
 
-__all__ = ["ReadCounts", "Reading", "arrow_schema", "read_table", "sample_table"]
+__all__ = [
+    "ReadCounts",
+    "Reading",
+    "arrow_schema",
+    "forget",
+    "read_table",
+    "sample_table",
+]
 
 # Beside one page of each segment on its way: those that become columns.
 _PAGES_READ_AHEAD = 8

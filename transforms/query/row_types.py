@@ -1,6 +1,7 @@
 """The beam schema of a query's result: types that SqlTransform and DataFrames read."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any, Optional
 
@@ -25,6 +26,7 @@ _TYPES: Mapping[str, Any] = {
     "VARCHAR": str,
     "JSON": str,
     "BLOB": bytes,
+    "DATE": date,
     "TIMESTAMP": Timestamp,
     "HUGEINT": Decimal,
 }

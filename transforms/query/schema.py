@@ -79,7 +79,8 @@ class Column:
 
 
 def _check_tags(name: str, sql_type: SqlType, tags: tuple[str, ...]) -> None:
-    allowed = {"S", "N"} if sql_type.kind == "VARCHAR" else set(sql_type.tags)
+    both = sql_type.kind in ("VARCHAR", "TIMESTAMP")
+    allowed = {"S", "N"} if both else set(sql_type.tags)
     if sql_type.kind == "JSON":
         allowed = set(_TAGS)
     if bad := [tag for tag in tags if tag not in allowed]:

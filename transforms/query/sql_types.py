@@ -2,7 +2,8 @@
 
 A type says which DynamoDB types it is made from. A number is DOUBLE (fast, 15 digits),
 BIGINT or DECIMAL(38,s) (exact), or VARCHAR OF N (its text, all 38 digits and any
-exponent).
+exponent). A DATE or TIMESTAMP is a text in ISO 8601, a TIMESTAMP OF N the seconds since
+1970, as DynamoDB's time to live has them; TIMESTAMPs are in UTC, to the microsecond.
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ Kind: TypeAlias = Literal[
     "DECIMAL",
     "BOOLEAN",
     "BLOB",
+    "DATE",
+    "TIMESTAMP",
     "LIST",
     "STRUCT",
     "MAP",
@@ -43,6 +46,10 @@ _KINDS: Mapping[Any, Kind] = {
     exp.DataType.Type.BOOLEAN: "BOOLEAN",
     exp.DataType.Type.VARBINARY: "BLOB",
     exp.DataType.Type.BINARY: "BLOB",
+    exp.DataType.Type.DATE: "DATE",
+    exp.DataType.Type.TIMESTAMP: "TIMESTAMP",
+    exp.DataType.Type.TIMESTAMPNTZ: "TIMESTAMP",
+    exp.DataType.Type.DATETIME: "TIMESTAMP",
     exp.DataType.Type.ARRAY: "LIST",
     exp.DataType.Type.LIST: "LIST",
     exp.DataType.Type.STRUCT: "STRUCT",
@@ -50,8 +57,8 @@ _KINDS: Mapping[Any, Kind] = {
     exp.DataType.Type.JSON: "JSON",
 }
 _KNOWN = (
-    "VARCHAR, BIGINT, DOUBLE, DECIMAL(p,s), BOOLEAN, BLOB, JSON, T[], STRUCT(name T, …)"
-    " and MAP(VARCHAR, T)"
+    "VARCHAR, BIGINT, DOUBLE, DECIMAL(p,s), BOOLEAN, BLOB, DATE, TIMESTAMP, JSON, T[], "
+    "STRUCT(name T, …) and MAP(VARCHAR, T)"
 )
 _DECIMAL_DIGITS = 38
 _DEFAULT_SCALE = 9
@@ -62,6 +69,8 @@ _SETS: dict[Kind, Tag] = {
     "DOUBLE": "NS",
     "DECIMAL": "NS",
     "BLOB": "BS",
+    "DATE": "SS",
+    "TIMESTAMP": "SS",
 }
 
 
@@ -87,7 +96,7 @@ class SqlType:
     def tags(self) -> tuple[Tag, ...]:  # noqa: PLR0911 - one line a type
         """The DynamoDB types that it is made from; none for JSON means any."""
         match self.kind:
-            case "VARCHAR":
+            case "VARCHAR" | "DATE" | "TIMESTAMP":
                 return ("S",)
             case "BIGINT" | "DOUBLE" | "DECIMAL":
                 return ("N",)
@@ -104,7 +113,7 @@ class SqlType:
                 return ()
 
     @property
-    def arrow(self) -> pa.DataType:  # noqa: PLR0911 - one line a type
+    def arrow(self) -> pa.DataType:  # noqa: C901, PLR0911 - one line a type
         """The Arrow type of a column."""
         match self.kind:
             case "BIGINT":
@@ -117,6 +126,10 @@ class SqlType:
                 return pa.bool_()
             case "BLOB":
                 return pa.binary()
+            case "DATE":
+                return pa.date32()
+            case "TIMESTAMP":
+                return pa.timestamp("us")
             case "LIST":
                 return pa.list_(self.members[0].arrow)
             case "STRUCT":

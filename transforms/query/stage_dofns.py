@@ -17,6 +17,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import metrics
 from transforms.items import ItemBatch
+from transforms.query.aside import AsideFiles
 from transforms.query.columns import ColumnDecoder, MisfitPolicy
 from transforms.query.duck import explain_error, open_session
 from transforms.query.partitioning import split_by_partition
@@ -33,13 +34,26 @@ _THREADS = 1  # the workers are the parallelism
 
 
 class ItemsToRows(beam.DoFn):
-    """Makes columns of items."""
+    """Makes columns of items.
+
+    Args:
+        table: names the table in errors.
+        columns: to make; None for one column of NULLs.
+        misfits: what becomes of items that do not fit.
+        aside: keeps them, if they are to be left out.
+    """
 
     def __init__(
-        self, table: str, columns: TableSchema | None, misfits: MisfitPolicy
+        self,
+        table: str,
+        columns: TableSchema | None,
+        misfits: MisfitPolicy,
+        aside: AsideFiles | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        assert (misfits == "aside") == (aside is not None)
         self._table, self._columns, self._misfits = table, columns, misfits
+        self._aside = aside
 
     def setup(self) -> None:
         """Makes the decoder, which has C parts and does not travel."""
@@ -58,10 +72,15 @@ class ItemsToRows(beam.DoFn):
             nulls = pa.nulls(len(batch), pa.bool_())
             yield Rows(pa.record_batch([nulls], names=["row"]))
             return
-        columns = self._decoder.decode(batch.wires)
-        metrics.MISFITS.counter().inc(columns.misfits)
-        metrics.KEPT_ASIDE.counter().inc(len(columns.aside))
-        yield Rows(columns.batch)
+        start = 0
+        for origin, count in batch.runs:
+            columns = self._decoder.decode(batch.wires[start : start + count])
+            start += count
+            metrics.MISFITS.counter().inc(columns.misfits)
+            metrics.KEPT_ASIDE.counter().inc(len(columns.aside))
+            if columns.aside and self._aside is not None:
+                self._aside.keep(origin, columns.aside)
+            yield Rows(columns.batch)
 
     def infer_output_type(self, _input_type: object) -> type[Rows]:
         """Rows, one element a batch of items."""

@@ -12,7 +12,9 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
+from transforms.archive.files import join
 from transforms.dynamodb.errors import JobStoppedError, UserError
+from transforms.query.aside import plain_name
 from transforms.query.cutting import CutQuery
 from transforms.query.plan import QueryPlan
 from transforms.query.query_items import cut_text
@@ -20,7 +22,6 @@ from transforms.query.reading import Reading
 from transforms.query.rows import Rows
 from transforms.query.run_stages import RunStages, StageOptions
 from transforms.query.table_rows import ReadTableRows
-from transforms.run_context import RunContext
 
 __all__ = ["StageRun", "WriteRows", "add_query", "cut_plan", "read_rows"]
 
@@ -55,15 +56,15 @@ class StageRun:
 
     Attributes:
         reading: how tables are read.
-        run: the run that workers report to.
         options: of the stages.
         splits: parts of each scan.
+        aside: the directory in which workers keep items that do not fit.
     """
 
     reading: Reading
-    run: RunContext
     options: StageOptions
     splits: int
+    aside: str
 
 
 def add_query(
@@ -72,8 +73,14 @@ def add_query(
     """Adds a query to a pipeline and returns its rows."""
     tables = {
         read.name: pipeline
-        | f"Read {read.name}" >> ReadTableRows(read, run.reading, run.run, run.splits)
-        for read in plan.reads
+        | f"Read {read.name}"
+        >> ReadTableRows(
+            read,
+            run.reading,
+            run.splits,
+            join(run.aside, f"{place:02}-{plain_name(read.name)}"),
+        )
+        for place, read in enumerate(plan.reads)
     }
     rows: beam.PCollection[Rows] = tables | "Query" >> RunStages(cut.last, run.options)
     return rows

@@ -157,7 +157,10 @@ class TableTerms:
     # --- IS NULL ---
 
     def _null_test(self, column: Column | None, *, is_null: bool) -> Pushed | None:
-        if column is None:
+        if column is None or (
+            # A text that is no date is NULL too.
+            column.type.kind in ("DATE", "TIMESTAMP") and (is_null or self.by_value)
+        ):
             return None
         path = Path(column.attribute)
         if not is_null:
@@ -276,6 +279,7 @@ class TableTerms:
         pattern = term.expression
         if (
             column is None
+            or column.type.kind != "VARCHAR"
             or column.tags != ("S",)
             or not isinstance(pattern, exp.Literal)
             or not pattern.is_string

@@ -6,9 +6,16 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
+from transforms.query.moments import MisfitValueError, date_of, moment_of
 from transforms.query.sql_types import SqlType
 
-__all__ = ["Converter", "MisfitValueError", "converter_of", "json_text", "number_of"]
+__all__ = [
+    "Converter",
+    "MisfitValueError",
+    "converter_of",
+    "json_text",
+    "number_of",
+]
 
 Converter: TypeAlias = Callable[[str, Any], Any]
 """From an AttributeValue's type and content to what Arrow takes."""
@@ -16,11 +23,9 @@ Converter: TypeAlias = Callable[[str, Any], Any]
 _BIGINT_BITS = 63
 
 
-class MisfitValueError(ValueError):
-    """A value that its column cannot hold; never leaves this package."""
-
-
-def converter_of(sql_type: SqlType) -> Converter:  # noqa: PLR0911 - one line a type
+def converter_of(  # noqa: PLR0911 - one line a type
+    sql_type: SqlType,
+) -> Converter:
     """Returns the function that makes values of this type.
 
     It raises `MisfitValueError` for an AttributeValue that cannot be one.
@@ -34,6 +39,8 @@ def converter_of(sql_type: SqlType) -> Converter:  # noqa: PLR0911 - one line a 
             return lambda tag, content: _only("BOOL", tag, content)
         case "BLOB":
             return lambda tag, content: base64.b64decode(_only("B", tag, content))
+        case "DATE" | "TIMESTAMP":
+            return date_of if sql_type.kind == "DATE" else moment_of
         case "LIST":
             return _list_converter(sql_type.members[0])
         case "STRUCT":
