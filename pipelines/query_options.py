@@ -245,7 +245,7 @@ class QueryOptions(RunOptions):
         metadata=flag(
             _STAGES,
             "where workers leave the result for the launcher: a directory that they "
-            "share, such as s3://bucket/results; the run directory by default",
+            "share, such as s3://bucket/results; below --run-dir by default",
             metavar="DIR",
             convert=convert.text,
         ),

@@ -4,12 +4,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.launch import start_run
+from pipelines.launch import check_run_dir, start_run
 from pipelines.query_options import QueryOptions
 from pipelines.query_progress import StageProgress
 from pipelines.run_directory import RunDirectory
@@ -93,9 +92,7 @@ class BeamQuery:
         """
         with redirect_stdout(sys.stderr):  # standard output is the result's
             started = start_run(self.options, self.beam_options)
-        directory = self.options.result_dir or str(
-            Path(started.directory.path, "result")
-        )
+        directory = self.options.result_dir or f"{started.directory.kept}/result"
         run = StageRun(
             replace(reading, run=started.context),
             StageOptions(self.options.partitions, self.options.memory_mb // 4),
@@ -120,6 +117,9 @@ def prepare(
     """Checks that a query can run on a runner of Beam's.
 
     Raises:
-        UserError: it cannot be cut into stages.
+        UserError: it cannot be cut into stages, or keeps items where the launcher
+            will not find them.
     """
+    if options.misfits == "aside":
+        check_run_dir(options, beam_options)
     return BeamQuery(options, plan, cut_plan(plan, options.broadcast_mb), beam_options)
