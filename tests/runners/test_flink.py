@@ -49,7 +49,9 @@ def test_a_worker_error_is_said_with_the_place_of_the_logs(copy):
     client.put_item(TableName=copy.source, Item=odd)
     code, printed = copy.run("--on-reject", "fail", "--columns", LONGER)
     assert code == 3, printed
+    assert "ItemTooLarge" in account(printed)
     assert "job-server.log" in account(printed)
+    assert "logs of the cluster" in account(printed)
 
 
 def test_a_job_is_built_once_and_launched_twice(dynoxide, flink_cluster, tmp_path):
