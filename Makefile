@@ -45,8 +45,9 @@ test-expressions: ## 20,000 conditions, ours against dynoxide's; build/expressio
 job-servers: ## Beam's job servers for Flink and Spark, by Maven, into the cache
 	deploy/job-servers/build
 
-test-runners: ## Real Flink and Spark clusters run our jobs (Java 17 and Maven)
+test-runners: ## Prism, and real Flink and Spark clusters, run our jobs (Java 17, Maven, Go)
 	deploy/job-servers/build --with-clusters
+	.ci/prism
 	BEAM_DYNAMODB_TEST_ALL=1 ./run_local.sh test tests/runners
 
 bench-runners: ## Cost of an item on Prism, Flink and Spark; build/bench-runners.json (ten minutes)

@@ -211,6 +211,22 @@ def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
     return process.returncode, printed
 
 
+def submit(cluster: Cluster, jar: Path) -> tuple[int, str]:
+    """Runs a jar as it is, by the cluster's own client and nothing else."""
+    _, client = cluster.client()
+    done = subprocess.run(
+        [*client, "run", *cluster.submit_words(), str(jar)],
+        env=os.environ | cluster.client_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=JOB_SECONDS,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
 def account(printed: str) -> str:
     """The last line, which is the account of the items."""
     return printed.strip().splitlines()[-1]

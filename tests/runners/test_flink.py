@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.runners.scenarios import Copy, account, finish
+from tests.runners.scenarios import Copy, account, finish, submit
 
 pytestmark = [pytest.mark.runner, pytest.mark.dynoxide, pytest.mark.timeout(600)]
 
@@ -30,6 +30,14 @@ def test_one_scan_fills_two_regions_and_every_worker_reads(copy):
     assert len(by_worker) == 2
     assert min(by_worker.values()) > 0
     assert sum(by_worker.values()) == 600
+
+
+def test_the_doctor_finds_the_cluster_and_its_workers_well(copy):
+    words = ["doctor", "--runner-profile", "flink", "--workers", "2", "--run-job"]
+    code, printed = finish(copy.start([*words, "--", copy.cluster.flag]))
+    assert code == 0, printed
+    assert "is Flink 1.19.1 with 2 task managers, 2 slots" in printed
+    assert "its workers have the launcher's versions" in printed
 
 
 def test_a_job_survives_the_loss_of_a_task_manager(copy):
@@ -69,3 +77,6 @@ def test_a_job_is_built_once_and_launched_twice(dynoxide, flink_cluster, tmp_pat
         assert len(copy.found("us-west-2", copy.west)) == expected
         assert len(copy.found("us-east-1", copy.east)) == 600
         copy.close()
+    code, printed = submit(flink_cluster, jar)
+    assert code != 0
+    assert "beam-dynamodb template launch" in printed
