@@ -64,6 +64,10 @@ class LoopThread:
         future = self.submit(coroutine)
         try:
             return future.result(timeout)
+        except concurrent.futures.TimeoutError as error:
+            # Python 3.10 has a class of its own for it.
+            future.cancel()
+            raise TimeoutError(*error.args) from error
         except BaseException:
             # The caller gave up (a timeout, Ctrl-C): nobody will read the result.
             future.cancel()
