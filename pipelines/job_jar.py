@@ -25,6 +25,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
 
+from pipelines.emr.submission import run_on_eks
+from pipelines.run_directory import RunDirectory
 from pipelines.run_spec import RunSpec, RunSpecOptions
 from transforms.dynamodb.errors import JobStoppedError, UserError
 
@@ -159,6 +161,10 @@ class JarOptions(PipelineOptions):
             default="[]",
             help="Options of flink run or spark-submit, a JSON list.",
         )
+        parser.add_argument(
+            "--eks_manifest", help="A job run of EMR on EKS, JSON; instead of them."
+        )
+        parser.add_argument("--eks_region", help="Where its virtual cluster is.")
 
 
 class JarRunner(PipelineRunner):
@@ -178,15 +184,26 @@ class JarRunner(PipelineRunner):
         job = read_job(jar)
         check_graph(jar, job, graph_of(pipeline))
         run_spec: str = options.view_as(RunSpecOptions).run_spec.get()
-        directory = Path(RunSpec.parse(run_spec).options.run_dir)
+        directory = _local_directory(RunSpec.parse(run_spec))
         launched = directory / "job.jar"
         with_run_spec(jar, launched, run_spec)
         words = msgspec.json.decode(said.submit_words, type=list[str])
         try:
-            _submit(submit_command(job.runner, launched, words), directory / _LOG)
+            if said.eks_manifest:
+                manifest = msgspec.json.decode(said.eks_manifest)
+                run_on_eks(launched, manifest, region=said.eks_region)
+            else:
+                _submit(submit_command(job.runner, launched, words), directory / _LOG)
         finally:
             launched.unlink(missing_ok=True)
         return _Done()
+
+
+def _local_directory(spec: RunSpec) -> Path:
+    """Where the run keeps what only this machine needs."""
+    kept: str = spec.options.run_dir
+    shared = "://" in kept
+    return RunDirectory.of_run(spec.run.run_id).path if shared else Path(kept)
 
 
 def check_graph(jar: Path, job: BuiltJob, graph: list[str]) -> None:

@@ -5,10 +5,19 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from pipelines.emr.artefacts import bootstrap_script
+from pipelines.emr.launch import artefact, checked_job, eks_words, launches_on_emr
+from pipelines.emr.placement import read_placement
+from pipelines.emr.submission import submit_step
 from pipelines.flags import did_you_mean
 from pipelines.job_jar import read_job, submit_command
 from pipelines.launch import ExitCode
-from pipelines.template import Template, read_template, shipped_templates
+from pipelines.template import (
+    Template,
+    find_template,
+    read_template,
+    shipped_templates,
+)
 from pipelines.template_jars import build_jar, jar_words, refuse_master
 from transforms.dynamodb.errors import UserError
 
@@ -25,6 +34,11 @@ usage: beam-dynamodb template list
            [--param NAME=VALUE …] [-- BEAM FLAGS]
        beam-dynamodb template launch JAR [--param NAME=VALUE …] --workers N
            --ledger dynamodb:TABLE [options] [-- OPTIONS OF flink run OR spark-submit]
+       beam-dynamodb template launch TEMPLATE|JAR --on emr|emr-on-eks --release LABEL
+           --code s3://BUCKET/PREFIX [--engine flink|spark] [--cluster ID]
+           [--region REGION] [--role ARN --image IMAGE] [--show step|bootstrap]
+           [--submit] [--param NAME=VALUE …] --workers N --ledger dynamodb:TABLE
+           --run-dir s3://BUCKET/PREFIX [options] [-- OPTIONS OF …]
 
 A template is a job file with parameters: a file of your own, or the name of one that
 comes with beam-dynamodb. It may be kept and shared: it holds no credentials.
@@ -37,6 +51,10 @@ comes with beam-dynamodb. It may be kept and shared: it holds no credentials.
              --runner-profile flink, --dry-run; they win over the template
   build      make a jar of a copy, for Flink or Spark, that is launched many times,
              each time with its own parameters, by launch
+
+On EMR, launch prints a step for aws emr add-steps, or a job run for aws emr-containers
+start-job-run; --submit submits it instead, and --show bootstrap prints the script that
+lays our environment on the nodes of a cluster. docs/emr.md has every step.
 
 Example
   beam-dynamodb template launch copy --param source=eu-west-1/orders \\
@@ -118,7 +136,27 @@ def _launch(words: list[str]) -> ExitCode:
     if words and words[0].endswith(".jar"):
         return _launch_jar(words)
     template, given, left = _split(words, "launch")
+    if launches_on_emr(left):
+        return _launch_on_emr(find_template(words[0]), template, given, left)
     return _run(template, given, left)
+
+
+def _launch_on_emr(
+    path: Path,
+    template: Template,
+    given: dict[str, str],
+    left: list[str],
+    built_for: str | None = None,
+) -> ExitCode:
+    place, words = read_placement(left, built_for)
+    if place.show == "bootstrap":
+        print(bootstrap_script(), end="")
+        return ExitCode.DONE
+    job = checked_job(place, path, template, given, words)
+    if place.on == "emr-on-eks" and place.submit:
+        return _run(template, given, [*job.words, "--", *eks_words(place, job)])
+    print(submit_step(place, job) if place.submit else artefact(place, job), end="")
+    return ExitCode.DONE
 
 
 def _launch_jar(words: list[str]) -> ExitCode:
@@ -128,6 +166,8 @@ def _launch_jar(words: list[str]) -> ExitCode:
         path = Path(folder, f"{jar.stem}.yaml")
         path.write_text(job.template, encoding="utf-8")
         template, given, left = _split([str(path), *words[1:]], "launch")
+        if launches_on_emr(left):
+            return _launch_on_emr(jar, template, given, left, job.runner)
         ours = left[: left.index("--")] if "--" in left else left
         if not any(word.partition("=")[0] in ("--ledger", "--resume") for word in ours):
             raise UserError(

@@ -22,11 +22,14 @@ def _no_own_profiles(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def test_four_profiles_are_shipped():
-    assert sorted(profile_names()) == ["flink", "local", "prism", "spark"]
+SHIPPED = ["emr-flink", "emr-spark", "flink", "local", "prism", "spark"]
 
 
-@pytest.mark.parametrize("name", ["local", "prism", "flink", "spark"])
+def test_what_profiles_are_shipped():
+    assert sorted(profile_names()) == SHIPPED
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_every_flag_of_a_shipped_profile_is_known(name):
     check_beam_flags(read_profile(name), frozenset())
 
