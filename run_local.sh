@@ -86,13 +86,18 @@ install() { # the lock file to install
 
 lint() {
   local status=0 name
-  local -r checks=(
+  local checks=(
     "ruff check ."
     "ruff format --check ."
     "mypy"
     "lint-imports"
     "codespell"
   )
+  if [ -x "$venv/bin/hadolint" ]; then
+    checks+=("hadolint deploy/Dockerfile deploy/emr-on-eks/Dockerfile")
+  else
+    say "--- hadolint: there is none for this machine (Linux on x86-64 has it)"
+  fi
   for name in "${checks[@]}"; do
     say "--- $name"
     # shellcheck disable=SC2086 # the words of a check are its arguments
