@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.backup_options import BackupOptions
-from pipelines.backup_run import run_backup
+from pipelines.backup_run import resume_backup, run_backup
 from pipelines.command_line import read_options
 from pipelines.help_text import BEAM_FLAGS_HELP, EXIT_CODES_HELP, draw_help
 from pipelines.launch import ExitCode, debugging
 from pipelines.old_items import cutoff_of, is_pattern, old_tables, older_filter
+from pipelines.resume import open_resumed, resumed_words
 from pipelines.verified_deletes import list_tables, verify_backup
 from transforms.dynamodb.errors import UserError
 from transforms.throttle.clock import SystemClock
@@ -19,6 +20,7 @@ __all__ = ["help_text", "run"]
 _HEAD = """\
 usage: beam-dynamodb backup --source REGION/TABLE --to PATH [options]
            [-- BEAM FLAGS]
+       beam-dynamodb backup --resume RUN [-- BEAM FLAGS]
 
 Scans a table once, in parallel, and writes its items to files: the service's own
 export layout, or Parquet. A manifest comes last, with checksums, counts and a digest
@@ -39,6 +41,11 @@ Examples
 """
 
 _TAIL = f"""\
+Going on
+  --resume RUN            go on with a backup that was stopped or killed, by its run's
+                          name or directory: what is in complete files is not read
+                          again. The options are the run's own.
+
 The job file
   --job FILE              read options from a YAML file: the names above with _ for -
 
@@ -60,7 +67,10 @@ def run(words: Sequence[str]) -> ExitCode:
             verified is not deleted.
         KeyboardInterrupt: somebody stopped it.
     """
-    options, beam_words = read_options(words, BackupOptions)
+    run_name, left = resumed_words(words)
+    if run_name is not None:
+        return _resume(run_name, left)
+    options, beam_words = read_options(left, BackupOptions)
     with debugging(options):
         if is_pattern(options.source):
             return _back_up_series(options, beam_words)
@@ -102,8 +112,28 @@ def _back_up_series(options: BackupOptions, beam_words: Sequence[str]) -> ExitCo
     return worst
 
 
+def _resume(run_name: str, words: Sequence[str]) -> ExitCode:
+    """Goes on with a backup, and with what was to come after it."""
+    resumed, options, beam_words = open_resumed(
+        run_name, words, "backup", BackupOptions
+    )
+    with debugging(options):
+        _ask(options, options.source)
+        code, directory = resume_backup(resumed, options, beam_words)
+        return _verify(options, beam_words, code, directory)
+
+
 def _back_up(options: BackupOptions, beam_words: Sequence[str]) -> ExitCode:
     code, directory = run_backup(options, beam_words)
+    return _verify(options, beam_words, code, directory)
+
+
+def _verify(
+    options: BackupOptions,
+    beam_words: Sequence[str],
+    code: ExitCode,
+    directory: str | None,
+) -> ExitCode:
     if directory is None or not (options.verify or options.deletes):
         return code
     if code is not ExitCode.DONE:

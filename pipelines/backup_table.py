@@ -4,11 +4,12 @@ import apache_beam as beam
 
 from pipelines.backup_options import BackupOptions
 from transforms.archive.files import join
-from transforms.archive.write_backup import BACKUP, BackupSpec, WriteBackup
+from transforms.archive.write_backup import WriteBackup
+from transforms.archive.write_files import BackupSpec
 from transforms.planning.plan import CopyPlan, CopyRequest
 from transforms.run_context import RunContext
 from transforms.scan import ReadFromDynamoDB
-from transforms.write import FilterAndMapItems, WriteRejected
+from transforms.write import FilterAndMapItems
 
 __all__ = ["backup_request", "build"]
 
@@ -61,9 +62,9 @@ def build(
         items |= "Keep what is asked for" >> FilterAndMapItems(
             filter=request.filter, columns=request.columns, run=run
         )
-    result = items | "Write the backup" >> WriteBackup(
-        spec=spec, on_reject=options.on_reject, run=run
+    _ = items | "Write the backup" >> WriteBackup(
+        spec=spec,
+        on_reject=options.on_reject,
+        run=run,
+        rejected_directory=options.run_dir and join(options.run_dir, "rejected"),
     )
-    if result.rejected is not None and options.run_dir:
-        path = join(options.run_dir, "rejected", BACKUP)
-        _ = result.rejected | "Keep rejected" >> WriteRejected(path)

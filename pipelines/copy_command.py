@@ -102,7 +102,7 @@ def run(words: Sequence[str]) -> ExitCode:
     """
     run_name, left = resumed_words(words)
     if run_name is not None:
-        resumed, options, beam_words = open_resumed(run_name, left)
+        resumed, options, beam_words = open_resumed(run_name, left, "copy", CopyOptions)
         with debugging(options):
             return _resume(resumed, options, beam_words)
     options, beam_words = read_options(left, CopyOptions, TargetOptions)

@@ -115,11 +115,13 @@ class Run:
         beam_options: Beam's.
         directory: where it keeps what it notes.
         context: what its workers know of it.
+        command: that began it, and may go on with it.
     """
 
     beam_options: PipelineOptions
     directory: RunDirectory
     context: RunContext
+    command: str = "copy"
 
     def pipeline(self) -> beam.Pipeline:
         """Returns an empty pipeline on the run's runner."""
@@ -177,7 +179,7 @@ class Run:
 
     @property
     def _resumption(self) -> str:
-        return f"beam-dynamodb copy --resume {self.directory.path}"
+        return f"beam-dynamodb {self.command} --resume {self.directory.path}"
 
     def receipts(self) -> dict[str, int] | None:
         """Returns the counts of the run's receipts; None where none are written.

@@ -10,17 +10,15 @@ said as well must be those of the run; only what concerns the machine may differ
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from pipelines.command_line import parse_words, read_options
 from pipelines.flags import build, said_form
-from pipelines.options import CopyOptions
 from pipelines.run_directory import RunDirectory
 from pipelines.run_options import RunOptions
 from pipelines.run_spec import RunSpec
-from pipelines.target_options import TargetOptions
 from transforms.dynamodb.errors import UserError
 from transforms.ledger.location import open_store
 from transforms.ledger.run_record import RunRecord, keep_record, read_record
@@ -30,6 +28,8 @@ from transforms.planning.plan import CopyPlan
 __all__ = ["Resumed", "check_tables", "keep_run", "open_resumed", "resumed_words"]
 
 _FLAG = "--resume"
+
+T = TypeVar("T", bound=RunOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,47 +73,53 @@ def resumed_words(words: Sequence[str]) -> tuple[str | None, list[str]]:
 
 
 def open_resumed(
-    run: str, words: Sequence[str]
-) -> tuple[Resumed, CopyOptions, list[str]]:
+    run: str, words: Sequence[str], command: str, kind: type[T]
+) -> tuple[Resumed, T, list[str]]:
     """Returns a run to go on with, its options, and Beam's words.
 
     Args:
         run: the run's name or directory.
         words: what else was said.
+        command: that goes on with it, and the class of its options.
+        kind: the class of the command's options.
 
     Raises:
         UserError: there is no such run, or what was said is not what it was told.
     """
     directory = RunDirectory.of_run(run)
     spec = RunSpec.parse(directory.read_spec())
-    options: CopyOptions = spec.options
+    options = spec.options
+    if not isinstance(options, kind):
+        raise UserError(f"run {spec.run.run_id} is none of beam-dynamodb {command}'s")
     if spec.run.ledger is None or not spec.run.accounted:
         raise UserError(
             f"run {spec.run.run_id} wrote no receipts (it had no --ledger, or a "
-            "--limit), so it can't be gone on with; run the copy again, which is safe"
+            f"--limit), so it can't be gone on with; run the {command} again, which is "
+            "safe"
         )
     store = open_store(spec.run.ledger)
     record = read_record(store, spec.run.run_id)
     if record is None:
         raise UserError(
             f"the ledger {spec.run.ledger} knows no run {spec.run.run_id} that can be "
-            "gone on with; run the copy again, which is safe"
+            f"gone on with; run the {command} again, which is safe"
         )
     ours = list(words[: words.index("--")]) if "--" in words else list(words)
     beam_words = list(words[len(ours) + 1 :])
     if ours:
-        options = _with_machine(options, ours, record)
+        options = _with_machine(options, spec.target, ours, record)
     return Resumed(record, spec, store, directory), options, beam_words
 
 
 def _with_machine(
-    options: CopyOptions, words: list[str], record: RunRecord
-) -> CopyOptions:
+    options: T, target: type[Any] | None, words: list[str], record: RunRecord
+) -> T:
     """Takes what concerns the machine of words whose other options are the run's."""
-    parsed = parse_words(words, CopyOptions, TargetOptions)
+    kind = type(options)
+    parsed = parse_words(words, kind, target)
     if parsed.targets or parsed.job or not parsed.said.keys() <= _of_the_machine():
-        whole, _ = read_options(words, CopyOptions, TargetOptions)
-        _check_said(msgspec.json.decode(record.said), _specification(whole))
+        whole, _ = read_options(words, kind, target)
+        _check_said(msgspec.json.decode(record.said), _specification(whole, target))
         said: RunOptions = whole
     else:
         said = build(RunOptions, parsed.said)
@@ -126,14 +132,14 @@ def _with_machine(
 def keep_run(
     store: LedgerStore,
     spec: RunSpec,
-    said: CopyOptions,
+    said: RunOptions,
     plan: CopyPlan,
 ) -> None:
     """Keeps what is needed to go on with a run, before it begins."""
     record = RunRecord(
         spec.run.run_id,
         spec=spec.to_json(),
-        said=msgspec.json.encode(_specification(said)).decode(),
+        said=msgspec.json.encode(_specification(said, spec.target)).decode(),
         table_ids=_table_ids(plan),
     )
     keep_record(store, record)
@@ -166,8 +172,8 @@ def _of_the_machine() -> frozenset[str]:
     return frozenset(each.name for each in fields(RunOptions)) - {"ledger"}
 
 
-def _specification(options: CopyOptions) -> dict[str, Any]:
-    said = said_form(options, TargetOptions)
+def _specification(options: RunOptions, target: type[Any] | None) -> dict[str, Any]:
+    said = said_form(options, target)
     return {name: said[name] for name in said if name not in _of_the_machine()}
 
 

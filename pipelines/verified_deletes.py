@@ -11,6 +11,7 @@ from pipelines.account import make_account
 from pipelines.backup_options import BackupOptions
 from pipelines.launch import ExitCode, Run, check_runner, start_run
 from pipelines.progress import ProgressPrinter
+from pipelines.run_directory import RunDirectory
 from transforms.archive.compare_backup import CompareBackup, CompareItems
 from transforms.archive.delete_backed_up import DELETE, DeleteBackedUp, DeleteSpec
 from transforms.archive.files import join
@@ -40,9 +41,10 @@ def verify_backup(
     beam_options = check_runner(options, beam_words, BackupOptions)
     FileSystems.set_options(beam_options)
     backup = find_backup(directory)
-    run_dir = f"{options.run_dir}/verify" if options.run_dir else None
     started = start_run(
-        replace(options, run_dir=run_dir), beam_options, options.source_table
+        replace(options, run_dir=_directory_of(options.run_dir)),
+        beam_options,
+        options.source_table,
     )
     assert backup.manifest is not None  # it has just been written
     if options.delete_after_verify:
@@ -68,6 +70,17 @@ def verify_backup(
     if options.drop_after_verify:
         _drop(options)
     return ExitCode.DONE
+
+
+def _directory_of(run_dir: str | None) -> str | None:
+    """Returns where this run keeps its notes: below the backup's, and its own.
+
+    An earlier one of a backup that was gone on with may have been here.
+    """
+    if run_dir is None:
+        return None
+    places = (join(run_dir, f"verify{number}") for number in ("", *range(2, 1000)))
+    return next(place for place in places if not RunDirectory.at(place).ledger.exists())
 
 
 def _delete_items(

@@ -10,4 +10,6 @@ def book_of(run: RunContext | None) -> PageBook | None:
     """Returns this process's book of a run; None where no receipts are written."""
     if run is None or run.ledger is None or not run.accounted:
         return None
-    return page_book_for(run.ledger, run.run_id, run.epoch, run.accounted)
+    return page_book_for(
+        run.ledger, run.run_id, run.epoch, run.accounted, by_file=run.by_file
+    )

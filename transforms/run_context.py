@@ -21,6 +21,8 @@ class RunContext:
             ledger has receipts for is not read again.
         accounted: the routes whose receipts together settle a page; with none, no
             receipts are written, and the run cannot be resumed.
+        by_file: receipts are written with the files that hold the pages, as a backup
+            has them, and not as pages are settled.
         pause_file: while this file exists the workers of its host spend nothing.
         rate_schedule: a timetable of rates, see `transforms.throttle.schedule`; it
             holds for every table of the run.
@@ -31,6 +33,7 @@ class RunContext:
     workers: int = 1
     epoch: int = 1
     accounted: tuple[str, ...] = ()
+    by_file: bool = False
     pause_file: str | None = None
     rate_schedule: str | None = None
 

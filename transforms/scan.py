@@ -39,6 +39,7 @@ from transforms.dynamodb.transport import TransportConfig
 from transforms.items import Item, OpenPages, Origin, Page
 from transforms.ledger.location import open_store
 from transforms.ledger.page_book import PageFacts
+from transforms.ledger.page_groups import chains_of, read_groups, selected
 from transforms.ledger.patience import patiently
 from transforms.ledger.receipts import keep_segments, page_digest, read_chains
 from transforms.limits import limiter_for
@@ -254,7 +255,10 @@ def describe(spec: ScanSpec) -> PlannedScan:
     patiently(lambda: keep_segments(store, run_id, segments))
     if spec.run.epoch == 1:
         return scan
-    chains = patiently(lambda: read_chains(store, run_id))
+    if spec.run.by_file:
+        chains = chains_of(selected(patiently(lambda: read_groups(store, run_id))))
+    else:
+        chains = patiently(lambda: read_chains(store, run_id))
     return replace(scan, resume_points=ResumePoints.of_chains(chains))
 
 

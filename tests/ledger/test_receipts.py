@@ -1,6 +1,7 @@
 """Receipts: the unbroken chain counts, once, whatever was read again."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -216,3 +217,25 @@ def test_whatever_is_read_again_a_finished_segment_counts_each_page_once(
     pages = last + 1
     counts = {"scanned": 12 * pages, "written/a": 10 * pages}
     assert chain_of(store) == Chain(None, is_done=True, counts=counts)
+
+
+def test_pages_that_wait_for_their_files_are_cut_by_who_read_them():
+    book = PageBook(None, ["backup"])
+    facts = [PageFacts(0, key(n) if n else None, key(n + 1), 1, {}) for n in range(3)]
+
+    def read(number, begins_span):
+        book.begin(facts[number], begins_span=begins_span)
+        page = page_digest(facts[number].start_key)
+        book.settle(0, page, "backup", 1, {"written/backup": 1})
+
+    read(0, begins_span=True)
+    read(1, begins_span=False)
+    book.flush(at_once=True)  # there is nobody to write to
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(book.cut).result() == []
+    counts = {"written/backup": 2}
+    assert book.cut() == [Span(0, b"", key(2), counts)]
+    read(2, begins_span=False)
+    digest = page_digest(key(2))
+    assert book.cut() == [Span(0, digest, key(3), {"written/backup": 1})]
+    assert book.cut() == []

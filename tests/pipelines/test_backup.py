@@ -229,7 +229,7 @@ def test_items_that_a_written_schema_does_not_fit_are_kept_with_the_reason(
     assert run(backup_words(moto, source, *words, "--run-dir", "ran")) == 1
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == "items: scanned 301; backup: written 300, rejected 1"
-    (kept,) = Path("ran", "rejected").iterdir()
+    (kept,) = Path("ran", "rejected", "backup").iterdir()
     rejected = json.loads(gzip.decompress(kept.read_bytes()))
     assert rejected["reason"] == "attribute 'n': a value of type S in a number column"
     assert rejected["item"]["id"] == {"S": "odd"}

@@ -113,6 +113,7 @@ class DataFile:
         folder: below ``data``, as ``month=2013-06``; empty for none.
         suffix: how its name ends.
         make_format: opens the local file.
+        name: without the suffix; None for one that no other file has.
     """
 
     def __init__(
@@ -123,8 +124,9 @@ class DataFile:
         folder: str = "",
         suffix: str,
         make_format: Callable[[Path], LocalFormat],
+        name: str | None = None,
     ) -> None:
-        name = uuid.uuid4().hex + suffix
+        name = (name or uuid.uuid4().hex) + suffix
         self._name = "/".join(part for part in (DATA, folder, name) if part)
         self._temporary = join(directory, TEMPORARY, run_id, name)
         self._scratch = tempfile.TemporaryDirectory(prefix="beam-dynamodb-")

@@ -25,13 +25,8 @@ from transforms.archive.parquet_types import Schema, parse_schema
 from transforms.archive.partitions import parse_partition_by
 from transforms.archive.read_backup import CheckParts, ReadParts
 from transforms.archive.sources import Part, find_backup, find_data_files
-from transforms.archive.write_backup import (
-    FILE_BYTES,
-    BackupFormat,
-    BackupResult,
-    BackupSpec,
-    WriteBackup,
-)
+from transforms.archive.write_backup import BackupResult, WriteBackup
+from transforms.archive.write_files import FILE_BYTES, BackupFormat, BackupSpec
 from transforms.dynamodb.errors import UserError
 from transforms.items import Item
 from transforms.receipts import OnReject

@@ -6,22 +6,21 @@
 
 Items are not shuffled, only the records of files are. A bundle that fails leaves files
 under temporary names alone, a run that fails leaves no manifest: neither looks whole.
+With a ledger the files that count are those that it has, see `write_files`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import apache_beam as beam
 import msgspec
-from apache_beam.transforms.window import GlobalWindows
-from apache_beam.utils.windowed_value import WindowedValue
+from apache_beam.pvalue import AsSingleton
+from apache_beam.transforms.combiners import Count
 
-from transforms import metrics
 from transforms.archive.coders import register_coders
-from transforms.archive.data_files import DataFile, Draft, JsonFormat, LocalFormat
+from transforms.archive.data_files import Draft
 from transforms.archive.digest import ContentDigest
 from transforms.archive.export_layout import (
     FILES_MANIFEST,
@@ -38,84 +37,30 @@ from transforms.archive.manifest import (
     Manifest,
     write_with_md5,
 )
-from transforms.archive.parquet_format import ParquetFormat
-from transforms.archive.parquet_types import Schema
-from transforms.archive.partitions import PartitionBy
-from transforms.dynamodb.attribute_values import Wire
+from transforms.archive.write_files import (
+    REJECTED,
+    BackupSpec,
+    WriteFiles,
+    is_resumable,
+)
 from transforms.dynamodb.errors import JobStoppedError
-from transforms.items import Item, ItemBatch
+from transforms.items import Item
+from transforms.ledger.errors import LedgerError
+from transforms.ledger.location import open_store
+from transforms.ledger.page_groups import seal_groups
+from transforms.ledger.patience import patiently
+from transforms.ledger.receipts import read_segments
 from transforms.receipts import OnReject, RejectedItem
 from transforms.run_context import RunContext
-from transforms.tally import Tally
 from transforms.throttle.clock import SystemClock
 from transforms.timestamps import iso_utc
 
-__all__ = [
-    "BACKUP",
-    "FILE_BYTES",
-    "BackupFormat",
-    "BackupResult",
-    "BackupSpec",
-    "WriteBackup",
-]
+__all__ = ["BackupResult", "WriteBackup", "finish_backup", "name_file"]
 
-BACKUP = "backup"
-"""The route's name in counters and in the account."""
-
-FILE_BYTES = 256 * 1024 * 1024
-"""A data file is closed when it holds this much, before compression."""
-
-_REJECTED: Final = "rejected"
-# In one worker, over all open files.
-_MOST_WAITING_BYTES = 256 * 1024 * 1024
-_MOST_OPEN_FILES = 256
-
-BackupFormat: TypeAlias = Literal["dynamodb-json", "parquet"]
+# Of the file without items: an attempt that comes later writes the same.
+_EMPTY: Final = "empty"
 
 register_coders()
-
-
-@dataclass(frozen=True, kw_only=True)
-class BackupSpec:
-    """What a backup is to be; travels to the workers.
-
-    Attributes:
-        directory: of this backup alone, on any Beam file system.
-        head: its manifest so far: without files, items, digest and end.
-        table_arn, table_id: of the source, for the service's summary.
-        schema: Parquet's columns; None for the service's format.
-        partition_by: how Parquet files are put into directories.
-        file_bytes: a file is closed when it holds this much, uncompressed.
-    """
-
-    directory: str
-    head: Manifest
-    table_arn: str = ""
-    table_id: str = ""
-    schema: Schema | None = None
-    partition_by: PartitionBy | None = None
-    file_bytes: int = FILE_BYTES
-
-    def open_file(self, folder: str) -> DataFile:
-        """Opens a new data file.
-
-        Args:
-            folder: the partition's directory; empty for none.
-        """
-        make_format: Callable[[Path], LocalFormat] = JsonFormat
-        suffix = JsonFormat.suffix
-        if self.schema is not None:
-            suffix = ParquetFormat.suffix
-            make_format = partial(
-                ParquetFormat, schema=self.schema, lossless=self.head.lossless
-            )
-        return DataFile(
-            self.directory,
-            self.head.run_id,
-            folder=folder,
-            suffix=suffix,
-            make_format=make_format,
-        )
 
 
 class BackupResult(NamedTuple):
@@ -123,7 +68,8 @@ class BackupResult(NamedTuple):
 
     Attributes:
         manifest: the one manifest, when all is written.
-        rejected: items that the format cannot hold; None under on_reject="fail".
+        rejected: items that the format cannot hold; None under on_reject="fail", or
+            where a directory keeps them.
     """
 
     manifest: beam.PCollection[Manifest]
@@ -137,12 +83,15 @@ class WriteBackup(beam.PTransform[beam.PCollection[Item], BackupResult]):
     Args:
         spec: where, in which format.
         on_reject: what becomes of an item that does not fit the format.
-        run: the run it belongs to, for progress.
+        run: the run it belongs to, for progress; where it is accounted for by file,
+            what is complete is kept in its ledger.
+        rejected_directory: where rejected items are kept, instead of as an output.
     """
 
     spec: BackupSpec
     on_reject: OnReject = "fail"
     run: RunContext | None = field(default=None)
+    rejected_directory: str | None = None
 
     def __post_init__(self) -> None:
         """Makes it a transform."""
@@ -151,10 +100,21 @@ class WriteBackup(beam.PTransform[beam.PCollection[Item], BackupResult]):
     def expand(self, pcoll: beam.PCollection[Item]) -> BackupResult:
         """Returns the manifest, and the rejected items if they are collected."""
         outputs = pcoll | "Write files" >> beam.ParDo(
-            WriteFiles(self.spec, self.on_reject, self.run)
-        ).with_outputs(_REJECTED, main="files")
+            WriteFiles(self.spec, self.on_reject, self.run, self.rejected_directory)
+        ).with_outputs(REJECTED, main="files")
+        drafts: beam.PCollection[Draft] = outputs.files
+        if self.run is not None and is_resumable(self.run):
+            written = drafts | "All are written" >> Count.Globally()
+            drafts = (
+                pcoll.pipeline
+                | "Once all are" >> beam.Create([None])
+                | "Those that count"
+                >> beam.FlatMap(
+                    _committed_drafts, self.run, AsSingleton(written)
+                ).with_output_types(Draft)
+            )
         records: beam.PCollection[FileRecord] = (
-            outputs.files
+            drafts
             | "Once each" >> beam.Reshuffle()
             | "Give files their names" >> beam.Map(partial(name_file, self.spec))
         )
@@ -166,100 +126,28 @@ class WriteBackup(beam.PTransform[beam.PCollection[Item], BackupResult]):
                 partial(_finish, self.spec), records=beam.pvalue.AsList(records)
             ).with_output_types(Manifest)
         )
-        if self.on_reject == "fail":
+        if self.on_reject == "fail" or self.rejected_directory:
             return BackupResult(manifest, None)
-        rejected = outputs[_REJECTED]
+        rejected = outputs[REJECTED]
         rejected.element_type = RejectedItem
         return BackupResult(manifest, rejected)
 
 
-_Tagged: TypeAlias = beam.pvalue.TaggedOutput[Literal["rejected"], RejectedItem]
-_Written: TypeAlias = Draft | _Tagged
-
-
-class WriteFiles(beam.DoFn):
-    """Fills data files with a bundle's items; a file never outlives its bundle.
-
-    One file a partition is open. When they hold too much together the fullest is
-    finished, so many partitions make more files, not more memory.
-    """
-
-    def __init__(
-        self, spec: BackupSpec, on_reject: OnReject, run: RunContext | None
-    ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._spec, self._on_reject, self._run = spec, on_reject, run
-        self._open: dict[str, DataFile] = {}
-
-    def setup(self) -> None:
-        """Opens the counters of this process."""
-        self._tally = Tally(self._run)
-
-    def start_bundle(self) -> None:
-        """Forgets the files of a bundle that failed."""
-        self.teardown()
-
-    @beam.DoFn.yields_elements  # type: ignore[untyped-decorator]
-    def process_batch(self, batch: ItemBatch) -> Iterator[_Written]:
-        """Adds a batch to the open files; yields a file once it is full."""
-        by = self._spec.partition_by
-        if by is None:
-            yield from self._add("", batch.wires)
-        else:
-            for folder, places in by.divide(batch.wires).items():
-                yield from self._add(folder, [batch.wires[place] for place in places])
-        while fullest := self._too_much():
-            yield self._finish_file(fullest)
-
-    def finish_bundle(self) -> Iterator[WindowedValue]:
-        """Completes the open files."""
-        for folder in list(self._open):
-            yield GlobalWindows.windowed_value(self._finish_file(folder))
-        self._tally.flush()
-
-    def teardown(self) -> None:
-        """Drops what is not complete."""
-        for file in self._open.values():
-            file.abandon()
-        self._open = {}
-
-    def infer_output_type(self, _input_type: object) -> type[Draft]:
-        """Drafts on the main output."""
-        return Draft
-
-    def _add(self, folder: str, wires: Sequence[Wire]) -> Iterator[_Written]:
-        if folder not in self._open:
-            self._open[folder] = self._spec.open_file(folder)
-        file = self._open[folder]
-        for misfit in file.add(wires):
-            yield self._rejected(bytes(wires[misfit.place]), misfit.reason)
-        if file.written_bytes >= self._spec.file_bytes:
-            yield self._finish_file(folder)
-
-    def _too_much(self) -> str | None:
-        """Returns the folder of the fullest file if it should be finished."""
-        waiting = sum(file.waiting_bytes for file in self._open.values())
-        if waiting <= _MOST_WAITING_BYTES and len(self._open) <= _MOST_OPEN_FILES:
-            return None
-        return max(self._open, key=lambda folder: self._open[folder].waiting_bytes)
-
-    def _finish_file(self, folder: str) -> Draft:
-        draft = self._open.pop(folder).finish()
-        self._tally.add(metrics.WRITTEN, draft.record.items, BACKUP)
-        self._tally.add(metrics.FILES_WRITTEN, 1)
-        self._tally.add(metrics.BYTES_WRITTEN, draft.record.bytes)
-        self._tally.flush()
-        return draft
-
-    def _rejected(self, wire: bytes, reason: str) -> _Tagged:
-        if self._on_reject == "fail":
-            raise JobStoppedError(
-                f"an item does not fit the schema: {reason}; correct the schema, or "
-                'collect such items with on_reject="collect"'
-            )
-        self._tally.add(metrics.REJECTED, 1, BACKUP)
-        item = RejectedItem(BACKUP, reason, 1, Item(wire))
-        return beam.pvalue.TaggedOutput(_REJECTED, item)
+def _committed_drafts(_: None, run: RunContext, written: int) -> Iterator[Draft]:
+    """Yields the files that count, when every page of the scan is in one."""
+    del written  # its being there is what counts
+    assert run.ledger is not None  # by_file says so
+    store = open_store(run.ledger)
+    segments = patiently(lambda: read_segments(store, run.run_id))
+    assert segments is not None  # the scan has noted it
+    try:
+        groups = patiently(lambda: seal_groups(store, run.run_id, segments))
+    except LedgerError as error:
+        raise JobStoppedError(
+            f"{error}: go on with beam-dynamodb backup --resume {run.run_id}"
+        ) from error
+    for group in groups:
+        yield from msgspec.json.decode(group.content, type=list[Draft])
 
 
 def name_file(spec: BackupSpec, draft: Draft) -> FileRecord:
@@ -278,7 +166,7 @@ def finish_backup(spec: BackupSpec, records: Iterable[FileRecord]) -> Manifest:
     if not files and spec.schema is None:
         # As the service does; and an empty manifest-files.json is none that Beam can
         # write to S3.
-        files = [name_file(spec, spec.open_file("").finish())]
+        files = [name_file(spec, spec.open_file("", name=_EMPTY).finish())]
     content = sum((record.content for record in files), ContentDigest())
     manifest = msgspec.structs.replace(
         spec.head,

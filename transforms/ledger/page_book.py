@@ -4,6 +4,7 @@
     shared filter: left_out(…) ---+--> the page is settled --> it extends its span
     each route:    settle(…)   ---+                              |
                                                      flush --> ReceiptWriter
+                                                       cut --> a group, with its files
 
 Scan and sinks are steps of one fused stage, so the same process sees all of a page.
 No Beam here.
@@ -49,6 +50,7 @@ class PageFacts:
 
 @dataclass(slots=True)
 class _OpenPage:
+    owner: int
     facts: PageFacts
     begins_span: bool
     counts: Counter[str]
@@ -58,6 +60,7 @@ class _OpenPage:
 
 @dataclass(slots=True)
 class _OpenSpan:
+    owner: int
     segment: int
     start: bytes
     end_key: bytes | None = None
@@ -75,7 +78,7 @@ class PageBook:
     """Settles pages and writes their receipts. Any thread may call.
 
     Args:
-        writer: takes the spans.
+        writer: takes the spans; None leaves them until they are cut.
         routes: the names of all routes that the scan's items go to.
         flush_interval_seconds: `flush` writes no more often, unless told to.
         clock: spaces the writes.
@@ -83,7 +86,7 @@ class PageBook:
 
     def __init__(
         self,
-        writer: ReceiptWriter,
+        writer: ReceiptWriter | None,
         routes: Sequence[str],
         *,
         flush_interval_seconds: float = _FLUSH_INTERVAL_SECONDS,
@@ -113,7 +116,8 @@ class PageBook:
         with self._counting:
             if begins_span:
                 self._forget_spans_of(page.segment)
-            opened = _OpenPage(page, begins_span, Counter(page.counts))
+            owner = threading.get_ident()
+            opened = _OpenPage(owner, page, begins_span, Counter(page.counts))
             self._pages[place] = opened
             self._close_if_settled(place, opened)
 
@@ -167,6 +171,8 @@ class PageBook:
             FencedError: another process has taken the run up.
             LedgerError: the ledger did not answer until the deadline.
         """
+        if self._writer is None:
+            return
         if at_once:
             patiently(lambda: self._flush(at_once=True), clock=self._clock)
             return
@@ -180,6 +186,7 @@ class PageBook:
                 ) from error
 
     def _flush(self, *, at_once: bool) -> None:
+        assert self._writer is not None  # flush has looked
         with self._writing:
             with self._counting:
                 now = self._clock.monotonic()
@@ -197,6 +204,22 @@ class PageBook:
                 raise
             self._answered_at = self._clock.monotonic()
 
+    def cut(self) -> list[Span]:
+        """Takes the settled spans of the caller's pages; later pages begin new ones.
+
+        A bundle has one thread from its first page to its end: the caller's pages are
+        those that its thread has begun.
+        """
+        mine = threading.get_ident()
+        with self._counting:
+            changed = self._changed.items()
+            places = [place for place, span in changed if span.owner == mine]
+            spans = [self._changed.pop(place).frozen() for place in places]
+            ends = self._by_end.items()
+            for end in [end for end, span in ends if span.owner == mine]:
+                del self._by_end[end]
+            return spans
+
     def _forget_spans_of(self, segment: int) -> None:
         for place in [place for place in self._by_end if place[0] == segment]:
             del self._by_end[place]
@@ -208,7 +231,8 @@ class PageBook:
         del self._pages[place]
         span = None if page.begins_span else self._by_end.pop(place, None)
         if span is None:
-            span = _OpenSpan(*place)
+            span = _OpenSpan(page.owner, *place)
+        span.owner = page.owner
         span.end_key = page.facts.end_key
         span.counts.update(page.counts)
         self._changed[span.segment, span.start] = span
@@ -217,15 +241,30 @@ class PageBook:
 
 
 def page_book_for(
-    location: LedgerLocation, run_id: str, epoch: int, routes: Sequence[str]
+    location: LedgerLocation,
+    run_id: str,
+    epoch: int,
+    routes: Sequence[str],
+    *,
+    by_file: bool = False,
 ) -> PageBook:
-    """Returns this process's one book of a run; a forked child gets its own."""
+    """Returns this process's one book of a run; a forked child gets its own.
+
+    Args:
+        location: the run's ledger.
+        run_id: the run.
+        epoch: of the run when this process was told about it.
+        routes: the names of all routes that the scan's items go to.
+        by_file: whether spans wait for the files that hold their items.
+    """
     key = location, run_id, epoch
     with _registry.lock:
         book = _registry.books.get(key)
         if book is None:
+            name = uuid4().hex[:8]
+            writer = ReceiptWriter(open_store(location), run_id, epoch, name)
             book = _registry.books[key] = PageBook(
-                ReceiptWriter(open_store(location), run_id, epoch, uuid4().hex[:8]),
+                None if by_file else writer,
                 routes,
                 flush_interval_seconds=_PAID_FLUSH_INTERVAL_SECONDS
                 if location.serves_hosts

@@ -40,6 +40,7 @@ __all__ = [
     "read_chains",
     "read_segments",
     "total_of",
+    "total_of_counts",
 ]
 
 _SEGMENT_DIGITS = 7
@@ -166,9 +167,14 @@ def read_segments(store: LedgerStore, run_id: str) -> int | None:
 
 def total_of(chains: Iterable[Chain]) -> dict[str, int]:
     """Returns the counts of all chains together."""
+    return total_of_counts(chain.counts for chain in chains)
+
+
+def total_of_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Returns counts added up by name."""
     sums: Counter[str] = Counter()
-    for chain in chains:
-        sums.update(chain.counts)
+    for each in counts:
+        sums.update(each)
     return dict(sums)
 
 
