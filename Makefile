@@ -61,11 +61,13 @@ bench: ## Cost of an item, ours against the others (up to an hour)
 bench-quick: ## The same for small items, ours and boto3's threads (two minutes)
 	$(BIN)/python -m benchmarks --quick
 
-bench-query: ## What a query costs, ours and boto3 with pandas; build/bench-query.json
-	$(BIN)/python -m benchmarks.bench_query
+bench-query: ## What a query costs, ours and boto3 with pandas; build/bench-query.json and docs/query.md (two minutes)
+	BEAM_DYNAMODB_DYNOXIDE=$${BEAM_DYNAMODB_DYNOXIDE:-$(DYNOXIDE)} $(BIN)/python -m benchmarks.bench_query
+	$(BIN)/python -m benchmarks.bench_query --write-page
 
 test-query: ## The sixty queries on every record of the five tables (about ten minutes)
-	BEAM_DYNAMODB_QUERY_FULL=1 $(BIN)/python -m pytest -q tests/query --timeout 1800
+	BEAM_DYNAMODB_QUERY_FULL=1 BEAM_DYNAMODB_DYNOXIDE=$${BEAM_DYNAMODB_DYNOXIDE:-$(DYNOXIDE)} \
+	  $(BIN)/python -m pytest -q tests/query --timeout 1800
 
 bench-scale: ## Cost of an item from 10^5 to 10^7 of them
 	$(BIN)/python -m benchmarks --scale

@@ -1,6 +1,7 @@
 """What a query costs: scan-to-Arrow an item, and a join with GROUP BY against pandas.
 
-    python -m benchmarks.bench_query [--items N]        writes build/bench-query.json
+    python -m benchmarks.bench_query [--items N …]      writes build/bench-query.json
+    python -m benchmarks.bench_query --write-page       puts it into docs/query.md
 
 Both contenders read the same two tables of a dynoxide, each in a process of its own,
 whose CPU, wall time and peak memory the kernel accounts. Ours runs the command; the
@@ -10,14 +11,15 @@ other pages through boto3's scan into pandas frames, as people do it by hand.
 import argparse
 import json
 import os
+import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow as pa
 
 from benchmarks.measure import Cost, run
 from pipelines.demo.engines import DynoxideEngine
@@ -29,8 +31,13 @@ from transforms.dynamodb.tables import TableRef
 from transforms.query.columns import ColumnDecoder
 from transforms.query.schema import parse_schema
 
-REPORT = Path("build/bench-query.json")
-PAGE = 1_000
+ROOT = Path(__file__).parents[1]
+REPORT = ROOT / "build" / "bench-query.json"
+PAGE = ROOT / "docs" / "query.md"
+START, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
+SIZES = (20_000, 200_000)
+ROWS = ("beam-dynamodb query", "boto3 and pandas")
+PAGE_ITEMS = 1_000
 ROUNDS = 7
 SQL = (
     "SELECT c.country, count(*) AS n, sum(o.total) AS total FROM orders o "
@@ -90,7 +97,9 @@ async def fill(table: TableRef, make: Callable[[int], bytes], count: int) -> Non
 def scan_to_arrow() -> dict[str, float]:
     """CPU µs an item of the decoder alone, best of some rounds."""
     wires = [msgspec.Raw(order(number)) for number in range(50_000)]
-    pages = [wires[start : start + PAGE] for start in range(0, len(wires), PAGE)]
+    pages = [
+        wires[start : start + PAGE_ITEMS] for start in range(0, len(wires), PAGE_ITEMS)
+    ]
     found = {}
     for name, schema in (
         ("four columns, DOUBLE", ORDERS),
@@ -122,19 +131,14 @@ def contenders(engine: Any) -> dict[str, Cost]:
     ours += ["--endpoint", east]
     theirs = [sys.executable, "-c", PANDAS, west, east]
     environment = {**os.environ, **engine.environment()}
-    return {
-        "beam-dynamodb query": run(ours, environment),
-        "boto3 and pandas": run(theirs, environment),
-    }
+    return dict(
+        zip(ROWS, (run(ours, environment), run(theirs, environment)), strict=True)
+    )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--items", type=int, default=100_000)
-    items = parser.parse_args().items
-    REPORT.parent.mkdir(exist_ok=True)
-    report: dict[str, Any] = {"items": items, "arrow": pa.__version__}
-    report["scan-to-arrow µs per item"] = scan_to_arrow()
+def query_of(items: int) -> dict[str, Any]:
+    """The join over so many orders, by both."""
+    found: dict[str, Any] = {"items": items}
     with DynoxideEngine(["eu-west-1", "us-east-1"]) as engine:
         for region, name, make, count in (
             ("eu-west-1", "orders", order, items),
@@ -144,13 +148,75 @@ def main() -> None:
             table = TableRef(name, region, engine.endpoint_url(region))
             worker_loop().run(fill(table, make, count))
         for name, cost in contenders(engine).items():
-            report[name] = {
-                "cpu seconds": cost.cpu_seconds,
-                "wall seconds": cost.wall_seconds,
-                "peak MB": cost.rss_mb,
+            found[name] = {
+                "cpu seconds": round(cost.cpu_seconds, 2),
+                "wall seconds": round(cost.wall_seconds, 2),
+                "peak MB": round(cost.rss_mb),
             }
+    return found
+
+
+def measure(sizes: list[int]) -> None:
+    REPORT.parent.mkdir(exist_ok=True)
+    report = {
+        "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
+        "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
+        "scan-to-arrow µs per item": scan_to_arrow(),
+        "query": [query_of(items) for items in sizes],
+    }
     REPORT.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     print(REPORT.read_text())
+
+
+# --- the page ---
+
+
+def write_page() -> None:
+    """Replaces what is between the page's markers by the last run's figures."""
+    report = json.loads(REPORT.read_text())
+    before, _, rest = PAGE.read_text().partition(START)
+    after = rest.partition(END)[2]
+    measured = "\n".join(lines(report))
+    PAGE.write_text(f"{before}{START}\n{measured}\n\n{END}{after}")
+
+
+def lines(report: dict[str, Any]) -> Iterator[str]:
+    yield f"Measured on {report['date']}, {report['machine']}, start-up included:"
+    yield ""
+    yield "| join of two tables with GROUP BY | items | CPU | wall | peak memory |"
+    yield "|---|---|---|---|---|"
+    for row in report["query"]:
+        for name in ROWS:
+            cost = row[name]
+            yield (
+                f"| {name} | {row['items']:,} | {cost['cpu seconds']:.1f} s | "
+                f"{cost['wall seconds']:.1f} s | {cost['peak MB']:,} MB |"
+            )
+    yield ""
+    if len(report["query"]) > 1:
+        ours, theirs = (f"{per_item(report, name):.1f}" for name in ROWS)
+        yield f"Each further item takes {ours} µs of CPU, and {theirs} µs with pandas."
+    decoded = report["scan-to-arrow µs per item"].items()
+    columns = ", ".join(f"{cost:.1f} µs for {what}" for what, cost in decoded)
+    yield f"To make Arrow columns of an item of 210 bytes takes {columns}."
+
+
+def per_item(report: dict[str, Any], name: str) -> float:
+    """µs of CPU an item, between the smallest size and the largest."""
+    first, last = report["query"][0], report["query"][-1]
+    seconds = last[name]["cpu seconds"] - first[name]["cpu seconds"]
+    return float(seconds / (last["items"] - first["items"]) * 1e6)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--items", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--write-page", action="store_true")
+    said = parser.parse_args()
+    if said.write_page:
+        write_page()
+    else:
+        measure(list(said.items))
 
 
 if __name__ == "__main__":
