@@ -26,6 +26,7 @@ from transforms.dynamodb.item_faults import MAX_ITEM_BYTES
 from transforms.dynamodb.keys import Key
 from transforms.dynamodb.operations import BatchWriteResult, parse_batch_write
 from transforms.items import Wire
+from transforms.spending import Spending
 from transforms.throttle.backoff import full_jitter
 from transforms.writer_lanes import LaneWriter, Outcome, Refused, Request
 
@@ -157,11 +158,18 @@ class BatchWriter(LaneWriter):
     async def _send(self, request: Request, items: Sequence[Wire]) -> BatchWriteResult:
         """Sends one request when the limiter lets it go, and settles its cost."""
         size = request.size_bytes if items is request.items else sum(map(len, items))
-        spending = await self._spend(request, self._cost.of(len(items), size))
+        spending = Spending(self._limiter, self._cost.of(len(items), size))
+        if not spending.at_once():
+            await self._wait_to_spend(request, spending)
         started = self._clock.monotonic()
-        body = await spending.call(
-            self._client, "BatchWriteItem", self._request_body(items)
-        )
+        # As `Spending.call`, in place: one coroutine less on the way of every request.
+        try:
+            body = await self._client.call(
+                "BatchWriteItem", self._request_body(items), meter=spending
+            )
+        except BaseException as error:
+            spending.give_up(error)
+            raise
         elapsed = self._clock.monotonic() - started
         result = parse_batch_write(body)
         spending.settle(result.consumed)

@@ -33,6 +33,7 @@ from transforms.dynamodb.single_writes import (
     update_bodies,
 )
 from transforms.items import Wire
+from transforms.spending import Spending
 from transforms.versions import Version, VersionReader
 from transforms.writer_lanes import LaneWriter, Outcome, Request
 
@@ -186,7 +187,9 @@ class SingleWriter(LaneWriter):
     ) -> None:
         """Sends one request when the limiter lets it go, and settles its cost."""
         request.attempts += 1
-        spending = await self._spend(request, self._cost.of(1, size_bytes))
+        spending = Spending(self._limiter, self._cost.of(1, size_bytes))
+        if not spending.at_once():
+            await self._wait_to_spend(request, spending)
         started = self._clock.monotonic()
         try:
             reply = await spending.call(self._client, operation, body)

@@ -310,15 +310,11 @@ class LaneWriter(ABC):
         await self._write(request)
         self._release(request)
 
-    async def _spend(self, request: Request, units: float) -> Spending:
+    async def _wait_to_spend(self, request: Request, spending: Spending) -> None:
         """Waits for our own rate, which counts towards no deadline."""
-        spending = Spending(self._limiter, units)
-        if spending.at_once():
-            return spending
         started = self._clock.monotonic()
         await spending.again()
         request.waited_seconds += self._clock.monotonic() - started
-        return spending
 
     def _learn(
         self,

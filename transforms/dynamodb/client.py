@@ -7,6 +7,7 @@ import msgspec
 
 from transforms.dynamodb.errors import (
     AccessDeniedError,
+    BeamDynamoDBError,
     DeadlineError,
     JobStoppedError,
     ResourceNotFoundError,
@@ -18,6 +19,7 @@ from transforms.dynamodb.event_loop import LoopThread, worker_loop
 from transforms.dynamodb.operations import ScanPage, ScanRequest, parse_scan_page
 from transforms.dynamodb.tables import TableDescription, TableRef
 from transforms.dynamodb.transport import Transport, TransportConfig, make_transport
+from transforms.dynamodb.transport_types import Response
 from transforms.throttle.backoff import full_jitter
 from transforms.throttle.clock import Clock, SystemClock
 
@@ -81,7 +83,10 @@ class DynamoDBClient:
         response = await self._transport.send(operation, body)
         if response.status == _OK:
             return response.body
-        raise error_from_response(
+        raise self._error(operation, response)
+
+    def _error(self, operation: str, response: Response) -> BeamDynamoDBError:
+        return error_from_response(
             operation, self.table.display, response.status, response.body
         )
 
@@ -113,7 +118,11 @@ class DynamoDBClient:
         """
         started = self._clock.monotonic()
         try:
-            return await self.call_once(operation, body)
+            # `call_once` in place, since nearly all requests succeed here.
+            response = await self._transport.send(operation, body)
+            if response.status == _OK:
+                return response.body
+            raise self._error(operation, response)
         except RetryableError as error:
             failure = error
         allowed = (

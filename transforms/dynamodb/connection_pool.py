@@ -15,7 +15,12 @@ from transforms.dynamodb.errors import (
 )
 from transforms.dynamodb.sessions import Endpoint
 from transforms.dynamodb.transport_types import TransportConfig
-from transforms.dynamodb.wire_connection import WireConnection
+from transforms.dynamodb.wire_connection import (
+    RECEIVE_BYTES,
+    PlainConnection,
+    TlsConnection,
+    WireConnection,
+)
 
 __all__ = ["ConnectionPool"]
 
@@ -44,6 +49,7 @@ class ConnectionPool:
         self._endpoint = endpoint
         self._config = config
         self._tls = _tls_context(endpoint.ca_bundle) if endpoint.tls else None
+        self._buffer = memoryview(bytearray(RECEIVE_BYTES if self._tls else 0))
         self._idle: list[WireConnection] = []
         self._connections: set[WireConnection] = set()
         self._opening = 0
@@ -132,12 +138,17 @@ class ConnectionPool:
     async def _connect(self) -> WireConnection:
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(
-            lambda: WireConnection(loop, self._lost),
+            lambda: self._make_connection(loop),
             self._endpoint.hostname,
             self._endpoint.port,
             ssl=self._tls,
         )
         return connection
+
+    def _make_connection(self, loop: asyncio.AbstractEventLoop) -> WireConnection:
+        if self._tls is None:
+            return PlainConnection(loop, self._lost)
+        return TlsConnection(loop, self._lost, self._buffer)
 
     def _why_not(self, error: Exception) -> BeamDynamoDBError:
         place = f"{self._endpoint.hostname}:{self._endpoint.port}"
