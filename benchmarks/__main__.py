@@ -1,6 +1,7 @@
 """`make bench`, `make bench-quick` and `make bench-scale`.
 
-python -m benchmarks                every contender: tables, build/bench.json
+python -m benchmarks                every contender: tables, build/bench.json;
+                                    no table begins after 50 minutes (--minutes)
 python -m benchmarks --quick        small items, ours and boto3 threads
 python -m benchmarks --scale        10^5 to 10^7 items: build/bench-scale.json
 python -m benchmarks --kinds big --works scan --keep    a part; other rows stay
@@ -8,6 +9,7 @@ python -m benchmarks --kinds big --works scan --keep    a part; other rows stay
 
 import argparse
 import sys
+import time
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -30,7 +32,12 @@ def main() -> None:
         raise SystemExit(scale.main(keep=arguments.keep))
     kept = read_rows(arguments.out) if arguments.keep else []
     findings = bench.Findings()
+    end = time.monotonic() + 60 * arguments.minutes
     for plan in _plans(arguments):
+        if time.monotonic() > end:
+            table = f"{plan.work}, {plan.kind} items, {plan.scheme}"
+            findings.failures[table] = f"{arguments.minutes} minutes had passed"
+            continue
         found = bench.compare(plan)
         findings.rows += found.rows
         findings.failures |= found.failures
@@ -43,13 +50,16 @@ def main() -> None:
 
 
 def _plans(arguments: argparse.Namespace) -> Iterator[bench.Plan]:
-    """The whole bench: HTTP for all kinds of items, HTTPS for small ones."""
+    """The whole bench: HTTP for all kinds of items, HTTPS for small ones.
+
+    What the aims speak of comes first.
+    """
     schemes, kinds = arguments.schemes, arguments.kinds
     contenders, rounds = arguments.contenders, arguments.rounds
     if arguments.quick:
         schemes, kinds = ["http"], ["small"]
         contenders, rounds = ["ours-direct", "boto3-threads"], rounds or 1
-    for scheme, kind, work in product(schemes, kinds, arguments.works):
+    for kind, scheme, work in product(kinds, schemes, arguments.works):
         if scheme == "https" and kind != "small":
             continue
         yield bench.Plan(
@@ -57,7 +67,7 @@ def _plans(arguments: argparse.Namespace) -> Iterator[bench.Plan]:
             kind=kind,
             work=work,
             contenders=contenders,
-            rounds=rounds or (3 if (scheme, kind) == ("http", "small") else 2),
+            rounds=rounds or (2 if kind == "small" else 1),
         )
 
 
@@ -76,7 +86,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--schemes", nargs="+", choices=SCHEMES, default=SCHEMES)
     parser.add_argument("--contenders", nargs="+", choices=names, default=names)
     parser.add_argument(
-        "--rounds", type=int, help="3 for small items over HTTP, else 2"
+        "--rounds", type=int, help="2 for small items, 1 for others; slow ones 1"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=50, help="begin no table later"
     )
     parser.add_argument("--keep", action="store_true", help="rows not measured now")
     parser.add_argument("--out", type=Path, default=OUT)

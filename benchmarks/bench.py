@@ -62,7 +62,7 @@ def _rounds(
     costs: dict[str, list[Measured]] = {each.name: [] for each in contenders}
     for round_ in range(plan.rounds):
         for contender in contenders:
-            takes_part = contender.does(plan.work, plan.kind)
+            takes_part = contender.does(plan.work, plan.kind, plan.scheme)
             if not takes_part or round_ >= contender.rounds:
                 continue
             place = f"{contender.name} {plan.scheme} {plan.work} {plan.kind}"

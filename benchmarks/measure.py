@@ -30,11 +30,20 @@ class ContenderFailedError(RuntimeError):
     """A contender ended with an error; the text has its last lines."""
 
 
-def run(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
+MAX_SECONDS = 300.0
+"""Of one run; the longest takes half a minute where nobody else works."""
+
+
+def run(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    max_seconds: float = MAX_SECONDS,
+) -> Cost:
     """Runs a command to its end.
 
     Raises:
-        ContenderFailedError: it exited with another code than 0.
+        ContenderFailedError: it exited with another code than 0, or was killed
+            because it took longer than `max_seconds`.
     """
     with tempfile.TemporaryFile("w+") as log:
         started = time.perf_counter()
@@ -42,14 +51,18 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
             command, stdout=log, stderr=subprocess.STDOUT, env=dict(environment)
         )
         peak = _PeakMemory(process.pid)
+        end = threading.Timer(max_seconds, process.kill)
+        end.start()
         _, status, usage = os.wait4(process.pid, 0)
+        end.cancel()
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         memory = max(peak.stop(), usage.ru_maxrss / 1024)
         if process.returncode:
             log.seek(0)
             tail = "".join(log.readlines()[-15:])
-            raise ContenderFailedError(f"{' '.join(command)}\n{tail}")
+            killed = f"killed after {wall:.1f} s: " if wall > max_seconds else ""
+            raise ContenderFailedError(f"{killed}{' '.join(command)}\n{tail}")
     return Cost(usage.ru_utime + usage.ru_stime, wall, memory)
 
 

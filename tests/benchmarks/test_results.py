@@ -1,11 +1,13 @@
 """What the bench writes is what programs read."""
 
 import json
+import sys
 from dataclasses import replace
 
 import pytest
 
 from benchmarks.contenders import CONTENDERS
+from benchmarks.measure import ContenderFailedError, environment, run
 from benchmarks.results import Row, merge, read_rows, save
 from benchmarks.scale import ScaleRow, fit
 from benchmarks.works import WORKS
@@ -57,3 +59,16 @@ def test_every_work_has_the_reference_and_ours_for_each_kind_of_item():
         for work in WORKS:
             for kind in ("small", "big", "mixed"):
                 assert CONTENDERS[name].does(work, kind)
+
+
+def test_a_run_that_takes_too_long_is_killed_and_told():
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with pytest.raises(ContenderFailedError, match="killed after"):
+        run(command, environment(), max_seconds=0.2)
+
+
+def test_what_takes_long_to_start_does_few_works_outside_the_first_table():
+    slow = CONTENDERS["emr-spark-hot"]
+    assert all(slow.does(work, "small") for work in WORKS)
+    assert [work for work in WORKS if slow.does(work, "big")] == ["scan", "copy-1-1"]
+    assert not slow.does("copy-filter", "small", "https")
