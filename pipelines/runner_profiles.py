@@ -39,6 +39,9 @@ _LOCAL_PARTS = {
     "prismrunner": ("--prism_location", "BEAM_DYNAMODB_PRISM", "bin/prism"),
 }
 
+# The Flink that the job server of deploy/job-servers is for; see its pom.xml.
+_BUILT_FOR_FLINK = "1.19"
+
 
 def profile_names() -> list[str]:
     """Returns the names that ``--runner-profile`` takes here, ours first."""
@@ -96,7 +99,12 @@ def with_local_parts(words: Sequence[str]) -> list[str]:
     flag, variable, place = _LOCAL_PARTS.get(runner, ("", "", ""))
     if not flag or _last_value(words, flag) or _last_value(words, "--job_endpoint"):
         return list(words)
-    part = os.environ.get(variable) or _cached(place) or shutil.which(Path(place).name)
+    flink = _last_value(words, "--flink_version")
+    if runner == "flinkrunner" and flink not in ("", _BUILT_FOR_FLINK):
+        place = ""  # what lies in the cache is for another
+    part = os.environ.get(variable) or (
+        place and (_cached(place) or shutil.which(Path(place).name))
+    )
     return [*words, f"{flag}={part}"] if part else list(words)
 
 

@@ -24,6 +24,11 @@ from transforms.dynamodb.errors import JobStoppedError, UserError
 from transforms.throttle.clock import HeldClock
 
 ROLE = "arn:aws:iam::123456789012:role/job"
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "AKIACANARYCANARY0002",
+    "AWS_SECRET_ACCESS_KEY": "canary/of/the/secret",
+    "AWS_SESSION_TOKEN": "canary-of-the-token",
+}
 OPTIONS = "BEAM-PIPELINE/a-job/pipeline-options.json"
 
 
@@ -171,6 +176,8 @@ class TestSubmission:
         self, aws, jar, capsys
     ):
         self.patch.setattr(submission, "_POLL_SECONDS", 0.1)
+        for name, value in CREDENTIALS.items():
+            self.patch.setenv(name, value)
         cluster = make_cluster(aws)
         tables = {
             name: f"{region}/{make_table(self.moto, region, unique_name(), 'id')}"
@@ -188,7 +195,10 @@ class TestSubmission:
         cancelling.join(timeout=60)
         assert f"of virtual cluster {cluster} is CANCELLED" in capsys.readouterr().err
         with zipfile.ZipFile(io.BytesIO(sent_jar(self.moto, aws, cluster))) as archive:
-            options = json.loads(archive.read(OPTIONS))
+            entries = {name: archive.read(name) for name in archive.namelist()}
+        options = json.loads(entries[OPTIONS])
+        everything = b"".join(entries.values()).decode()
+        assert not [one for one in CREDENTIALS.values() if one in everything]
         spec = json.loads(options["beam:option:run_spec:v1"])
         assert spec["options"]["source"] == tables["source"]
         assert spec["options"]["run_dir"].startswith(f"{self.code}/runs")

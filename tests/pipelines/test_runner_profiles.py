@@ -1,5 +1,7 @@
 """Runner profiles: found by name, directory or path; read strictly; overruled."""
 
+from pathlib import Path
+
 import pytest
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, PortableOptions
 
@@ -13,6 +15,8 @@ from pipelines.runner_profiles import (
     worker_command,
 )
 from transforms.dynamodb.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +92,15 @@ def test_a_job_server_in_the_cache_is_used_unless_another_is_named(tmp_path):
     assert with_local_parts(named) == named
     running = ["--runner=FlinkRunner", "--job_endpoint=localhost:8099"]
     assert with_local_parts(running) == running
+
+
+def test_a_job_server_in_the_cache_is_not_used_for_another_flink(tmp_path):
+    pom = (ROOT / "deploy" / "job-servers" / "pom.xml").read_text(encoding="utf-8")
+    assert "<flink.beam.version>1.19</flink.beam.version>" in pom
+    jar = tmp_path / "cache/beam-dynamodb/job-servers/beam-flink-job-server.jar"
+    jar.parent.mkdir(parents=True)
+    jar.touch()
+    ours = ["--runner=FlinkRunner", "--flink_version=1.19"]
+    assert with_local_parts(ours) == [*ours, f"--flink_job_server_jar={jar}"]
+    other = ["--runner=FlinkRunner", "--flink_version=1.20"]
+    assert with_local_parts(other) == other

@@ -117,16 +117,20 @@ VALUES = {
 SPECIAL = {"older_than": "90d", "export_to": "s3://bucket", "region": "eu-west-1"}
 
 
+def every_parameter(template):
+    return {
+        name: SPECIAL.get(name)
+        or (str(one.choices[0]) if one.choices else VALUES[one.type])
+        for name, one in template.parameters.items()
+    }
+
+
 @pytest.mark.parametrize("path", shipped_templates(), ids=lambda path: path.stem)
 def test_a_shipped_template_is_valid_and_renders_with_all_parameters(path, capsys):
     assert run(["template", "validate", str(path)]) == 0
     assert run(["template", "show", path.stem]) == 0
     template = read_template(path.stem)
-    given = {
-        name: SPECIAL.get(name)
-        or (str(one.choices[0]) if one.choices else VALUES[one.type])
-        for name, one in template.parameters.items()
-    }
+    given = every_parameter(template)
     assert yaml.safe_load(template.render(given)).keys() == template.job.keys()
     shown = capsys.readouterr().out
     assert all(name in shown for name in template.parameters)
@@ -226,3 +230,37 @@ class TestLaunch:
         source = words[4].partition("=")[2]
         assert run([*words, "--param", f"target={source}"]) == 2
         assert "source" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", shipped_templates(), ids=lambda path: path.stem)
+def test_no_rendered_job_holds_what_the_environment_knows(path, monkeypatch):
+    canaries = {
+        "AWS_ACCESS_KEY_ID": "AKIACANARYCANARY0003",
+        "AWS_SECRET_ACCESS_KEY": "canary/of/the/secret",
+        "AWS_SESSION_TOKEN": "canary-of-the-token",
+    }
+    for name, value in canaries.items():
+        monkeypatch.setenv(name, value)
+    template = read_template(path.stem)
+    given = every_parameter(template)
+    rendered = template.render(given)
+    assert rendered == template.render(given)
+    assert not [value for value in canaries.values() if value in rendered]
+
+
+@pytest.mark.parametrize(
+    "said", ["AKIACANARYCANARY0003", "ASIACANARYCANARY0003", "aws_secret_access_key=x"]
+)
+def test_a_secret_in_any_text_of_a_shipped_template_is_refused_and_not_shown(said):
+    for path in shipped_templates():
+        template = read_template(path.stem)
+        given = every_parameter(template)
+        texts = [
+            name
+            for name, one in template.parameters.items()
+            if one.type == "text" and not one.choices and not one.pattern
+        ]
+        for name in texts:
+            with pytest.raises(UserError, match="credentials") as raised:
+                template.render(given | {name: said})
+            assert said not in str(raised.value)
