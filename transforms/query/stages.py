@@ -157,7 +157,7 @@ def _draw(node: Node, depth: int) -> Iterator[str]:
 
 
 def _with(broadcasts: tuple[Input, ...]) -> str:
-    names = ", ".join(sorted(each.name for each in broadcasts))
+    names = ", ".join(sorted(each.name.removeprefix("all of ") for each in broadcasts))
     return f", with all of {names}" if names else ""
 
 
