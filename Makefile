@@ -48,7 +48,7 @@ job-servers: ## Beam's job servers for Flink and Spark, by Maven, into the cache
 test-runners: ## Prism, and real Flink and Spark clusters, run our jobs (Java 17, Maven, Go)
 	deploy/job-servers/build --with-clusters
 	.ci/prism
-	BEAM_DYNAMODB_TEST_ALL=1 ./run_local.sh test tests/runners
+	BEAM_DYNAMODB_TEST_ALL=1 BEAM_DYNAMODB_RUNNERS_FULL=1 ./run_local.sh test tests/runners
 
 bench-runners: ## Cost of an item on Prism, Flink and Spark; build/bench-runners.json (ten minutes)
 	deploy/job-servers/build --with-clusters

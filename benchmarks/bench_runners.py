@@ -9,7 +9,8 @@ start-up out. The stub service plays DynamoDB, in 5 ms a request.
 Worker CPU is that of the Python processes that read and write: on the in-process
 runner and on Prism these are the launching process and its children, elsewhere the
 processes that the task managers and executors start. They are looked at four times a
-second, so the last quarter of a second of a worker is not seen.
+second, so the last quarter of a second of a worker is not seen. Items a second are what
+the stub took between the first look that sees some written and the one that sees all.
 """
 
 import argparse
@@ -53,10 +54,19 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Where the stub answers, and the sizes that the copy has."""
+    """The stub that plays DynamoDB, and the sizes that the copy has."""
 
-    endpoint: str
+    stub: StubServer
     sizes: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run took."""
+
+    worker_seconds: float
+    wall_seconds: float
+    items_per_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +76,7 @@ class Row:
     Attributes:
         runner: who ran the job.
         workers: Python processes that took part.
-        items_per_s: of the larger run over the smaller, so without start-up.
+        items_per_s: written, of the larger run, from the first item to the last.
         worker_us_per_item: user and system time of the Python workers.
         ratio_to_direct: of worker_us_per_item to the in-process runner's with as
             many workers.
@@ -90,7 +100,7 @@ def main() -> None:
     sizes = parser.parse_args().sizes
     rows: list[Row] = []
     with StubServer() as stub:
-        job = Job(stub.endpoint, (sizes[0], sizes[1]))
+        job = Job(stub, (sizes[0], sizes[1]))
         for workers in (1, 2):
             direct = _measure(_direct(workers), job, None)
             rows.append(direct)
@@ -123,13 +133,13 @@ def _on_cluster(
 
 
 def _measure(setup: Setup, job: Job, direct: Row | None) -> Row:
-    small, large = (_run(setup, job.endpoint, items) for items in job.sizes)
-    items = job.sizes[1] - job.sizes[0]
-    cost = (large.cpu_seconds - small.cpu_seconds) / items * 1e6
+    small, large = (_run(setup, job.stub, items) for items in job.sizes)
+    spent = large.worker_seconds - small.worker_seconds
+    cost = spent / (job.sizes[1] - job.sizes[0]) * 1e6
     row = Row(
         runner="DirectRunner" if setup.runner == "local" else setup.runner,
         workers=setup.workers,
-        items_per_s=round(items / max(large.wall_seconds - small.wall_seconds, 1e-3)),
+        items_per_s=round(large.items_per_s),
         worker_us_per_item=round(cost, 2),
         ratio_to_direct=round(cost / direct.worker_us_per_item, 2) if direct else 1.0,
         start_s=round(small.wall_seconds, 1),
@@ -138,33 +148,35 @@ def _measure(setup: Setup, job: Job, direct: Row | None) -> Row:
     return row
 
 
-def _run(setup: Setup, endpoint: str, items: int) -> measure.Cost:
+def _run(setup: Setup, stub: StubServer, items: int) -> Run:
+    stub.reset()
     environment = measure.environment() | {"SPARK_LOCAL_IP": HOST}
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         command = [sys.executable, "-m", _JOB, "--profile", setup.runner]
-        command += ["--endpoint", endpoint, "--items", str(items)]
+        command += ["--endpoint", stub.endpoint, "--items", str(items)]
         command += ["--log", str(Path(folder, "job-server.log")), *setup.flags]
         started = time.perf_counter()
         with Path(folder, "log").open("w+") as log:
             process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=ROOT
             )
-            watch = _WorkerTime(_is_worker(setup, process.pid))
+            watch = _Watch(stub, _is_worker(setup, process.pid))
             try:
                 process.wait(_JOB_SECONDS)
             finally:
                 process.kill()
+                watch.stop()
             wall = time.perf_counter() - started
             log.seek(0)
             if process.returncode:
                 tail = "".join(log.readlines()[-15:])
                 raise measure.ContenderFailedError(f"{' '.join(command)}\n{tail}")
-        return measure.Cost(watch.stop(), wall, 0.0)
+    return Run(watch.worker_seconds(), wall, watch.items_per_s())
 
 
 def _is_worker(setup: Setup, launcher: int) -> Callable[[int, str], bool]:
     def is_launched(pid: int, said: str) -> bool:
-        return _PRISM not in said and launcher in (pid, _parent(pid))
+        return _PRISM not in said and (pid == launcher or _comes_from(pid, launcher))
 
     def is_started_by_a_cluster(_pid: int, said: str) -> bool:
         return WORKER_COMMAND in said and "java" not in said
@@ -173,36 +185,50 @@ def _is_worker(setup: Setup, launcher: int) -> Callable[[int, str], bool]:
     return is_launched if here else is_started_by_a_cluster
 
 
-class _WorkerTime(threading.Thread):
-    """Watches the processor time of the worker processes."""
+class _Watch(threading.Thread):
+    """Watches the processor time of the workers, and what they have written."""
 
-    def __init__(self, is_worker: Callable[[int, str], bool]) -> None:
+    def __init__(self, stub: StubServer, is_worker: Callable[[int, str], bool]) -> None:
         super().__init__(daemon=True)
-        self._is_worker = is_worker
+        self._stub, self._is_worker = stub, is_worker
         self._before = self._look()
         self._seconds: dict[int, float] = {}
+        self._written: list[tuple[float, int]] = []
         self._end = threading.Event()
         self.start()
 
     def run(self) -> None:
         while not self._end.wait(_LOOK_SECONDS):
             self._seconds.update(self._look())
+            written = int(self._stub.stats()["ItemsWritten"])
+            if written and (not self._written or written > self._written[-1][1]):
+                self._written.append((time.perf_counter(), written))
 
-    def stop(self) -> float:
-        """Returns the seconds of all of them."""
+    def stop(self) -> None:
         self._end.set()
         self.join()
+
+    def worker_seconds(self) -> float:
+        """Returns the seconds of all of them."""
         return sum(
             seconds - self._before.get(pid, 0.0)
             for pid, seconds in self._seconds.items()
         )
+
+    def items_per_s(self) -> float:
+        """Returns the pace; 0 where all was written between two looks."""
+        if not self._written or self._written[0] is self._written[-1]:
+            return 0.0
+        (began, first), (ended, last) = self._written[0], self._written[-1]
+        return (last - first) / (ended - began)
 
     def _look(self) -> dict[int, float]:
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # it ended meanwhile
                 said = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                if self._is_worker(int(folder.name), said):
+                # One that has ended and was not waited for yet has no command line.
+                if said and self._is_worker(int(folder.name), said):
                     found[int(folder.name)] = _seconds(folder)
         return found
 
@@ -212,9 +238,13 @@ def _seconds(folder: Path) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _parent(pid: int) -> int:
-    stat = Path(f"/proc/{pid}/stat").read_text()
-    return int(stat.rpartition(")")[2].split()[1])
+def _comes_from(pid: int, launcher: int) -> bool:
+    while pid > 1:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        pid = int(stat.rpartition(")")[2].split()[1])
+        if pid == launcher:
+            return True
+    return False
 
 
 def _show(row: Row) -> None:

@@ -56,6 +56,7 @@ def test_a_worker_error_is_said_with_the_place_of_the_logs(copy):
     assert "logs of the cluster" in account(printed)
 
 
+@pytest.mark.runner_full  # Flink's runs always; to build Spark's takes a minute
 def test_a_job_is_built_once_and_launched_twice(dynoxide, spark_cluster, tmp_path):
     jar = tmp_path / "job.jar"
     for number, (item_filter, expected) in enumerate([("n < 50", 50), ("n < 7", 7)]):

@@ -23,6 +23,7 @@ TEST_ALL = "BEAM_DYNAMODB_TEST_ALL"
 DYNOXIDE = "BEAM_DYNAMODB_DYNOXIDE"
 VERSITYGW = "BEAM_DYNAMODB_VERSITYGW"
 DYNAMODB_LOCAL = "BEAM_DYNAMODB_LOCAL_ENDPOINT"
+RUNNERS_FULL = "BEAM_DYNAMODB_RUNNERS_FULL"
 AWS_PROFILE = "BEAM_DYNAMODB_AWS_PROFILE"
 
 
@@ -102,6 +103,11 @@ SUITES = (
     Suite("s3", _versitygw_missing),
     Suite("runner", _clusters_missing),
     Suite("prism", _prism_missing),
+    Suite(
+        "runner_full",
+        _variable_missing(RUNNERS_FULL, "`make test-runners` sets it"),
+        opt_in=True,
+    ),
     Suite(
         "dynamodb_local",
         _variable_missing(
