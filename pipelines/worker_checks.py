@@ -11,6 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, PortableOption
 from pipelines.beam_flags import is_local
 from pipelines.cluster_checks import is_here
 from pipelines.findings import Finding, fine, output_of, refusal, unknown, wrong
+from pipelines.job_jar import JarOptions
 from pipelines.job_server import needs_job_server
 from pipelines.versions import difference, versions_here
 from pipelines.worker import VERSIONS_OPTION, WORKER_COMMAND
@@ -26,6 +27,9 @@ def check_workers(options: PipelineOptions) -> Iterator[Finding]:
     yield fine("launcher", here)
     if is_local(options):
         yield fine("workers", "processes of this Python")
+        return
+    if options.view_as(JarOptions).job_jar:
+        yield unknown("workers", "those that the jar was built for")
         return
     portable = options.view_as(PortableOptions)
     kind = portable.environment_type or "DOCKER"

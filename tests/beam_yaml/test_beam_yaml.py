@@ -18,6 +18,7 @@ from apache_beam.yaml.yaml_transform import YamlTransform
 
 import transforms
 from pipelines.commands import run
+from pipelines.demo.engines import MotoEngine
 from tests.pipelines.test_restore import item_line, write_export
 from tests.support.collect import collect
 from tests.support.engines import make_table, unique_name
@@ -343,8 +344,17 @@ def test_a_misfit_stops_a_pipeline_that_does_not_say_what_to_do(moto, endpoint):
         collect(read)
 
 
+@pytest.fixture
+def own_moto(engine_credentials):
+    """An engine of the test's own, as the example says the names of tables."""
+    with MotoEngine() as engine:
+        yield engine
+
+
 @pytest.mark.emulator
-def test_the_example_runs_by_beams_own_command(moto, endpoint):
+def test_the_example_runs_by_beams_own_command(own_moto, monkeypatch):
+    moto = own_moto
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto.endpoint_url(EAST))
     for region, name, key in (
         ("eu-west-1", "testtable", "uuid_hash"),
         (WEST, "kgpai.uswest.test", "uuid_hash"),

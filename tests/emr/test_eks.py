@@ -178,6 +178,7 @@ class TestSubmission:
         self.patch.setattr(submission, "_POLL_SECONDS", 0.1)
         for name, value in CREDENTIALS.items():
             self.patch.setenv(name, value)
+        self.patch.setenv("PATH", "/there/is/no/docker")  # the image is EKS's matter
         cluster = make_cluster(aws)
         tables = {
             name: f"{region}/{make_table(self.moto, region, unique_name(), 'id')}"
