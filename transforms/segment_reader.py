@@ -253,7 +253,8 @@ class SegmentReader:
 
     async def _read(self, segment: int, start_key: bytes | None) -> None:
         try:
-            await self._limiter.acquire(0)  # until it knows what may be spent at once
+            if not self._limiter.take_at_once(0):
+                await self._limiter.acquire(0)  # until it knows what may be spent
             while True:
                 await self._places.acquire()
                 page = await self._read_page(segment, start_key)
@@ -278,8 +279,11 @@ class SegmentReader:
             start_key=start_key,
             page_limit=self._sizer.limit,
         )
-        with spending.refunded():
+        try:
             page = await self._client.scan_page(request, meter=spending)
+        except BaseException as error:
+            spending.give_up(error)
+            raise
         spending.settle(page.consumed)
         self._sizer.learn(page)
         return page

@@ -7,8 +7,7 @@ have been applied and charged, and the next one may be charged again (I5).
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from transforms.dynamodb.client import DynamoDBClient
 from transforms.dynamodb.errors import (
@@ -101,12 +100,3 @@ class Spending:
             self.settle(self._estimate)
         elif isinstance(error, BeamDynamoDBError):
             self.settle(0.0)
-
-    @contextmanager
-    def refunded(self) -> Iterator[None]:
-        """The same for what is sent inside a `with`."""
-        try:
-            yield
-        except BaseException as error:
-            self.give_up(error)
-            raise
