@@ -5,7 +5,7 @@ UV ?= uv
 DYNOXIDE := tests/engines/node_modules/@dynoxide/linux-x64/dynoxide
 SOURCES := pipelines transforms tests setup.py
 .DEFAULT_GOAL := help
-.PHONY: help install demo format lint test test-all test-runners job-servers bench-runners bench bench-quick bench-query bench-scale bench-throttle test-query test-faults test-expressions package round-trip check lock clean
+.PHONY: help install demo format lint test test-all test-runners job-servers bench-runners bench bench-quick bench-query bench-report bench-scale bench-throttle test-query test-faults test-expressions package round-trip check lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ bench: ## Cost of an item, ours against the others (up to an hour)
 
 bench-quick: ## The same for small items, ours and boto3's threads (two minutes)
 	$(BIN)/python -m benchmarks --quick
+
+bench-report: ## docs/performance.md's tables and picture, from what the benches left in build/
+	$(BIN)/python -m benchmarks.floor
+	$(BIN)/python -m benchmarks.report
 
 bench-query: ## What a query costs, ours and boto3 with pandas; build/bench-query.json and docs/query.md (two minutes)
 	BEAM_DYNAMODB_DYNOXIDE=$${BEAM_DYNAMODB_DYNOXIDE:-$(DYNOXIDE)} $(BIN)/python -m benchmarks.bench_query

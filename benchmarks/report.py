@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from benchmarks.aims import Aim, aims_of_costs, aims_of_growth
 from benchmarks.results import Row, read_rows
 from benchmarks.stub_server import ROOT
 
@@ -39,7 +40,8 @@ def main() -> None:
     text = PAGE.read_text()
     before, _, rest = text.partition(START)
     _, _, after = rest.partition(END)
-    measured = "\n".join((*_where(), *_tables(rows), *_scale(), *_floor()))
+    parts = (*_where(), *_aims(rows), *_tables(rows), *_runners(), *_scale())
+    measured = "\n".join((*parts, *_floor()))
     PAGE.write_text(f"{before}{START}\n{measured}\n{END}{after}")
     _draw([row for row in rows if (row.scheme, row.items) == ("http", "small")])
 
@@ -54,6 +56,33 @@ def _where() -> Iterator[str]:
     for place, reason in facts["not_measured"].items():
         yield f"Not measured: {place}: {reason.splitlines()[0]}"
         yield ""
+
+
+def _aims(rows: Sequence[Row]) -> Iterator[str]:
+    yield "### What was aimed at, and what was reached"
+    yield ""
+    yield "| aim | bound | reached | |"
+    yield "|---|---|---|---|"
+    yield from map(_aim_line, aims_of_costs(rows))
+    growth = json.loads((BUILD / "bench-scale.json").read_text())
+    found = _facts("bench-scale.facts.json")["found"]
+    yield from map(_aim_line, aims_of_growth(growth[1:], found))
+    copies = [
+        row.cpu_us_per_item
+        for row in rows
+        if (row.scheme, row.items, row.work, row.contender)
+        == ("http", "small", "copy-1-1", "ours-direct")
+    ]
+    if copies:
+        least = _facts("bench-floor.json")["us_per_item"]["in all"]
+        yield ""
+        yield f"A copy takes {copies[0] / least:.1f} times the floor below."
+    yield ""
+
+
+def _aim_line(aim: Aim) -> str:
+    reached = "yes" if aim.is_reached else "**not reached**"
+    return f"| {aim.what} | {aim.bound} | {aim.found} | {reached} |"
 
 
 def _tables(rows: Sequence[Row]) -> Iterator[str]:
@@ -84,6 +113,26 @@ def _cell(row: Row | None) -> str:
         return "-"
     ratio = row.ratio_to_boto3_threads
     return f"{row.cpu_us_per_item:.2f}" + (f" ({ratio:.1f}x)" if ratio else "")
+
+
+def _runners() -> Iterator[str]:
+    """What `make bench-runners` found, if it was run."""
+    path = BUILD / "bench-runners.json"
+    if not path.exists():
+        return
+    yield "### The same copy on other runners"
+    yield ""
+    yield (
+        "| runner | workers | items a second | worker CPU µs an item "
+        "| to the in-process runner's |"
+    )
+    yield "|---|---:|---:|---:|---:|"
+    for row in json.loads(path.read_text()):
+        yield (
+            f"| {row['runner']} | {row['workers']} | {row['items_per_s']:,} | "
+            f"{row['worker_us_per_item']:.2f} | {row['ratio_to_direct']:.2f} |"
+        )
+    yield ""
 
 
 def _scale() -> Iterator[str]:
