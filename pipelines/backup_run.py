@@ -228,13 +228,12 @@ def _run(
     started: Run, options: BackupOptions, plan: CopyPlan, kept: _KeptBackup
 ) -> ExitCode:
     print(f"backup in {kept.directory}", flush=True)
-    schema = kept.head.schema
     spec = BackupSpec(
         directory=kept.directory,
         head=kept.head,
         table_arn=kept.table_arn,
         table_id=kept.table_id,
-        schema=None if schema is None else parse_schema(schema),
+        schema=_kept_schema(options, kept.head),
         partition_by=options.partitions,
         file_bytes=options.file_mb * 1_000_000,
     )
@@ -251,6 +250,17 @@ def _run(
     if is_resumable(started.context):
         counters = _receipts(started.context)
     return _conclude(started, kept.directory, counters)
+
+
+def _kept_schema(options: BackupOptions, head: Manifest) -> Schema | None:
+    """Returns the schema that the run began with, whose text tells no guess.
+
+    Beside a guessed one, what has no column is kept in ``_rest``.
+    """
+    if head.schema is None or options.wanted_schema is not None:
+        return options.wanted_schema
+    columns = parse_schema(head.schema).columns if head.schema else ()
+    return Schema(columns, is_complete=False)
 
 
 def _receipts(run: RunContext) -> dict[str, int]:

@@ -178,6 +178,16 @@ def test_an_empty_table_has_a_backup_too(moto, tmp_path, monkeypatch):
     assert [file.items for file in manifest.files] == [0]  # as the service does
 
 
+def test_an_empty_table_has_a_parquet_backup_without_files(moto, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = make_table(moto, "eu-west-1", unique_name(), "id")
+    assert run(backup_words(moto, name, "--to", "kept", "--format", "parquet")) == 0
+    (backup,) = Path("kept").iterdir()
+    manifest = read_manifest(str(backup.absolute()))
+    assert manifest is not None
+    assert (manifest.items, manifest.files, manifest.schema) == (0, [], "")
+
+
 def test_a_dry_run_writes_nothing(moto, source, capsys):
     assert run(backup_words(moto, source, "--to", "kept", "--dry-run")) == 0
     assert not Path("kept").exists()
@@ -218,6 +228,16 @@ def test_a_parquet_backup_is_queried_and_sums_up(moto, source):
     assert len(table) == ITEMS
     assert set(table["part"].to_pylist()) == {"re", "bl"}
     assert sum(table["n"].to_pylist()) == sum(range(ITEMS))
+
+
+def test_beside_a_guessed_schema_nothing_is_lost(moto, source):
+    client = moto.dynamodb("eu-west-1")
+    odd: Any = {"id": {"S": "odd"}, "n": {"N": "1"}, "none": {"NULL": True}}
+    client.put_item(TableName=source, Item=odd)
+    assert run(backup_words(moto, source, "--to", "kept", "--format", "parquet")) == 0
+    table = dataset.dataset(parquet_files("kept")).to_table(columns=["id", "_rest"])
+    (rest,) = [row["_rest"] for row in table.to_pylist() if row["id"] == "odd"]
+    assert json.loads(rest) == {"none": {"NULL": True}}
 
 
 def test_items_that_a_written_schema_does_not_fit_are_kept_with_the_reason(
