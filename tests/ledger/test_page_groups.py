@@ -20,7 +20,7 @@ from transforms.ledger.page_groups import (
     selected,
 )
 from transforms.ledger.receipts import FencedError, Span, page_digest
-from transforms.ledger.store import RUNS, Row
+from transforms.ledger.store import MAX_DATA_BYTES, RUNS, Row
 
 RUN = "run-1"
 SEGMENTS, PAGES = 3, 6
@@ -167,3 +167,20 @@ def test_two_writers_never_take_one_number():
     groups = read_groups(store, RUN)
     assert [group.number for group in groups] == list(range(1, 21))
     assert [group.content for group in groups] == [b"%d" % n for n in range(20)]
+
+
+class StrictStore(MemoryStore):
+    """Refuses rows that a DynamoDB ledger would refuse."""
+
+    def _put(self, row: Row) -> None:
+        assert len(row.data) <= MAX_DATA_BYTES
+        super()._put(row)
+
+
+def test_content_of_any_size_goes_into_rows_that_every_store_takes():
+    store = StrictStore()
+    store.put_many([Row(RUNS, RUN, 1, b"")])
+    content = bytes(range(256)) * 4_000
+    GroupWriter(store, RUN, 1).write([span(0, 0, PAGES)], content)
+    GroupWriter(store, RUN, 1).write([span(1, 0, PAGES)], b"small")
+    assert [group.content for group in read_groups(store, RUN)] == [content, b"small"]

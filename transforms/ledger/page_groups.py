@@ -5,9 +5,11 @@ worker:   files complete --> GroupWriter: one row, the spans of the pages and th
 
 Files are added to, where items of a table are overwritten: a page in two files would
 be there twice. So a file counts only together with all pages that are in it. A group
-is one row, hence there or not; of the groups that are there, `selected` takes those
-whose pages form, in each segment, one unbroken chain from its start. What a lost
-worker and its successor have both read is taken from the later one. No Beam here.
+is one row, hence there or not; content too large for it is in rows of its own, which
+are written before and mean nothing by themselves. Of the groups that are there,
+`selected` takes those whose pages form, in each segment, one unbroken chain from its
+start. What a lost worker and its successor have both read is taken from the later one.
+No Beam here.
 """
 
 from collections import Counter
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 _SEAL = "groups-sealed"
+_MOST_CONTENT_BYTES = 150_000  # of a row of 350,000; the spans take the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,12 @@ class GroupWriter:
         for span in spans:
             counts.update(span.counts)
         places = [(span.segment, span.start, span.end_key) for span in spans]
-        data = msgspec.msgpack.encode((places, dict(counts), content))
         # Numbers are given by who comes first; versions tell whose row it is.
         version = uuid4().int >> 66
+        left, parts = content, 0
+        if len(content) > _MOST_CONTENT_BYTES:
+            left, parts = b"", self._write_parts(version, content)
+        data = msgspec.msgpack.encode((places, dict(counts), left, parts))
         while True:
             self._number += 1
             row = Row(_partition(self._run_id), f"{self._number:010}", version, data)
@@ -90,6 +96,19 @@ class GroupWriter:
                 return
             self._check_fences()
             self._number = max(self._number, _last_number(self._store, self._run_id))
+
+    def _write_parts(self, version: int, content: bytes) -> int:
+        starts = range(0, len(content), _MOST_CONTENT_BYTES)
+        self._store.put_many(
+            Row(
+                _parts(self._run_id, version),
+                f"{place:06}",
+                1,
+                content[start : start + _MOST_CONTENT_BYTES],
+            )
+            for place, start in enumerate(starts)
+        )
+        return len(starts)
 
     def _check_fences(self) -> None:
         run = self._store.get(RUNS, self._run_id)
@@ -111,7 +130,7 @@ def read_groups(store: LedgerStore, run_id: str) -> list[PageGroup]:
     Raises:
         LedgerError: the ledger cannot be read.
     """
-    return [_group(row) for row in store.rows(_partition(run_id))]
+    return [_group(store, run_id, row) for row in store.rows(_partition(run_id))]
 
 
 def selected(groups: Sequence[PageGroup]) -> list[PageGroup]:
@@ -209,19 +228,26 @@ def _last_number(store: LedgerStore, run_id: str) -> int:
     return int(rows[-1].sort) if rows else 0
 
 
-def _group(row: Row) -> PageGroup:
-    places, counts, content = _DATA.decode(row.data)
+def _group(store: LedgerStore, run_id: str, row: Row) -> PageGroup:
+    places, counts, content, parts = _DATA.decode(row.data)
+    if parts:
+        rows = store.rows(_parts(run_id, row.version))
+        content = b"".join(each.data for each in rows)
     spans = tuple(Span(*place, counts={}) for place in places)
     return PageGroup(int(row.sort), spans, counts, content)
 
 
 _DATA = msgspec.msgpack.Decoder(
-    tuple[list[tuple[int, bytes, bytes | None]], dict[str, int], bytes]
+    tuple[list[tuple[int, bytes, bytes | None]], dict[str, int], bytes, int]
 )
 
 
 def _partition(run_id: str) -> str:
     return f"groups/{run_id}"
+
+
+def _parts(run_id: str, version: int) -> str:
+    return f"group-parts/{run_id}/{version}"
 
 
 def _scan(run_id: str) -> str:
