@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 
 from apache_beam.io.filesystems import FileSystems
@@ -10,6 +9,7 @@ from apache_beam.io.filesystems import FileSystems
 from pipelines import copy_tables
 from pipelines.account import Account, make_account
 from pipelines.command_line import read_options
+from pipelines.export_copy import copy_via_export
 from pipelines.help_text import BEAM_FLAGS_HELP, EXIT_CODES_HELP, draw_help
 from pipelines.kept_items import kept_lines, tie_lines
 from pipelines.launch import (
@@ -21,7 +21,7 @@ from pipelines.launch import (
     resume_run,
     start_run,
 )
-from pipelines.made_ready import TargetPlan, plan_targets
+from pipelines.made_ready import made_ready, plan_targets
 from pipelines.options import CopyOptions
 from pipelines.progress import ProgressPrinter
 from pipelines.resume import (
@@ -31,11 +31,9 @@ from pipelines.resume import (
     open_resumed,
     resumed_words,
 )
-from pipelines.run_directory import RunDirectory
 from pipelines.run_spec import RunSpec, provide
-from pipelines.target_options import TargetOptions
+from pipelines.target_options import TargetOptions, targets_of
 from transforms.dynamodb.errors import JobStoppedError
-from transforms.dynamodb.transport import TransportConfig
 from transforms.ledger.location import open_store
 from transforms.ledger.run_record import take_up
 from transforms.planning.capacity import check_patience
@@ -64,6 +62,9 @@ Examples
       --to us-west-2/kgpai.uswest.test --write-percent 40 \\
           --filter "day >= '2013-06-01'" --columns uuid_hash,day,name,value \\
       --to us-east-1/kgpai.useast.test --write-percent 40
+
+  beam-dynamodb copy --source eu-west-1/orders --via-export --catch-up \\
+      --export-to s3://my-exports --to us-west-2/orders -- --s3_region_name=eu-west-1
 
   beam-dynamodb copy --job job.yaml --read-percent 5 -- --runner=FlinkRunner
 """
@@ -112,12 +113,16 @@ def run(words: Sequence[str]) -> ExitCode:
 
 def run_copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
     """Runs a copy of checked options; see `run`."""
+    if options.via_export:
+        return copy_via_export(options, beam_words)
     beam_options = check_runner(options, beam_words, CopyOptions, TargetOptions)
     if options.on_reject == "collect" or options.keep_superseded:
         check_run_dir(options, beam_options)
     request = copy_tables.copy_request(options)
     transport = options.transport_config
-    targets = plan_targets(request.source, request.routes, _targets(options), transport)
+    targets = plan_targets(
+        request.source, request.routes, targets_of(options.targets), transport
+    )
     plan = check_copy(request, transport, targets.as_if)
     if not (options.yes or options.dry_run or plan.index or options.limit):
         check_patience(plan.source, plan.read, consistent=options.consistent)
@@ -135,27 +140,10 @@ def run_copy(options: CopyOptions, beam_words: Sequence[str]) -> ExitCode:
         print("nothing was written")
         return ExitCode.BAD_INPUT
     started = start_run(options, beam_options, request.source)
-    with _made_ready(targets, started.directory, transport):
+    with made_ready(targets, started.directory, transport):
         if targets.creations:
             plan = check_copy(request, transport)  # now that they are there
         return _begin(started, options, plan)
-
-
-@contextmanager
-def _made_ready(
-    targets: TargetPlan, directory: RunDirectory, transport: TransportConfig
-) -> Iterator[None]:
-    """Makes the targets ready, and puts back what was raised, however it ends."""
-    try:
-        targets.make_ready(directory, transport)
-        yield
-    finally:
-        targets.undo(directory, transport)
-
-
-def _targets(options: CopyOptions) -> tuple[TargetOptions, ...]:
-    """The targets as a copy's command line has them."""
-    return tuple(each for each in options.targets if isinstance(each, TargetOptions))
 
 
 def _begin(started: Run, options: CopyOptions, plan: CopyPlan) -> ExitCode:

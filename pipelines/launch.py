@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
@@ -180,6 +180,13 @@ class Run:
     @property
     def _resumption(self) -> str:
         return f"beam-dynamodb {self.command} --resume {self.directory.path}"
+
+    def follow_up(self, name: str) -> "Run":
+        """Returns a run of its own for a job that follows, in the same ledger."""
+        context = replace(self.context, run_id=f"{self.context.run_id}-{name}")
+        if context.ledger is not None:
+            open_store(context.ledger).put_many([Row(RUNS, context.run_id, 1, b"")])
+        return replace(self, directory=self.directory.below(name), context=context)
 
     def receipts(self) -> dict[str, int] | None:
         """Returns the counts of the run's receipts; None where none are written.

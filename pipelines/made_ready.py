@@ -7,7 +7,8 @@ What is undone is kept in the run directory before it is done, for
 ``beam-dynamodb restore-capacity``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from transforms.planning.creation import Creation, create, parse_clone, plan_cre
 from transforms.routes import Route
 from transforms.throttle.clock import SystemClock
 
-__all__ = ["TargetPlan", "kept_boosts", "plan_targets", "undo_boosts"]
+__all__ = ["TargetPlan", "kept_boosts", "made_ready", "plan_targets", "undo_boosts"]
 
 _FILE = "capacity.json"
 
@@ -182,3 +183,15 @@ def undo_boosts(
 
 def _file(directory: RunDirectory) -> Path:
     return directory.path / _FILE
+
+
+@contextmanager
+def made_ready(
+    targets: TargetPlan, directory: RunDirectory, transport: TransportConfig
+) -> Iterator[None]:
+    """Makes the targets ready, and puts back what was raised, however it ends."""
+    try:
+        targets.make_ready(directory, transport)
+        yield
+    finally:
+        targets.undo(directory, transport)

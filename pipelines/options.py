@@ -25,6 +25,7 @@ from transforms.typed_columns import MISFITS, Misfit
 __all__ = ["CopyOptions", "RouteOptions", "routes_of"]
 
 _ITEMS = "What to keep, for all targets (before the first --to)"
+_EXPORT = "Reading through an export, at no read units"
 _COST = "What it may cost"
 _TARGET = "Where to write (each --to begins a target; what follows it is its own)"
 
@@ -204,6 +205,33 @@ class RouteOptions:
 class CopyOptions(OutcomeOptions):
     """Everything that ``beam-dynamodb copy`` takes, checked word by word."""
 
+    via_export: bool = field(
+        default=False,
+        metadata=flag(
+            _EXPORT,
+            "have the service export the source to --export-to, wait, and copy from "
+            "that; point-in-time recovery must be on",
+            convert=convert.switch,
+        ),
+    )
+    export_to: str | None = field(
+        default=None,
+        metadata=flag(
+            _EXPORT,
+            "where the export goes, as s3://bucket/prefix; it stays there",
+            metavar="PATH",
+            convert=convert.text,
+        ),
+    )
+    catch_up: bool = field(
+        default=False,
+        metadata=flag(
+            _EXPORT,
+            "then export what has changed since, and apply it: the newest change of a "
+            "key wins, deletes are deleted",
+            convert=convert.switch,
+        ),
+    )
     filter: str | None = field(
         default=None,
         metadata=flag(
@@ -290,6 +318,10 @@ class CopyOptions(OutcomeOptions):
         if not self.targets:
             raise UserError("--to is missing: name a table to write to")
         _ = self.read, [target.write for target in self.targets]
+        if self.via_export != (self.export_to is not None):
+            raise UserError("--via-export and --export-to go together")
+        if self.catch_up and not self.via_export:
+            raise UserError("--catch-up is for --via-export; say that too")
 
     @property
     def selection(self) -> Selection | None:

@@ -1,39 +1,27 @@
 """``beam-dynamodb restore``: find and check the backup, then write it to tables."""
 
-import re
-import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 from apache_beam.io.filesystems import FileSystems
 
-from pipelines import restore_table
-from pipelines.account import make_account
 from pipelines.command_line import read_options
 from pipelines.help_text import BEAM_FLAGS_HELP, EXIT_CODES_HELP, draw_help
 from pipelines.launch import (
     ExitCode,
-    Run,
     check_run_dir,
     check_runner,
     debugging,
     start_run,
 )
 from pipelines.options import RouteOptions
-from pipelines.progress import ProgressPrinter
 from pipelines.restore_options import RestoreOptions
-from pipelines.service_export import export_table
-from transforms.archive.errors import DamagedBackupError
+from pipelines.restore_run import run_restore
 from transforms.archive.sources import Backup, find_backup, find_data_files
-from transforms.dynamodb.errors import JobStoppedError, UserError
-from transforms.dynamodb.tables import TableRef
-from transforms.planning.plan import PlannedRoute
 from transforms.planning.restores import (
     RestoreRequest,
     check_restore,
     create_targets,
 )
-from transforms.throttle.clock import SystemClock
 
 __all__ = ["help_text", "run"]
 
@@ -51,9 +39,6 @@ Examples
       --to us-west-2/orders --write-percent 40
 
   beam-dynamodb restore --backup /backups/orders --create-table --to eu-west-1/orders2
-
-  beam-dynamodb restore --via-export eu-west-1/orders --export-to s3://my-exports \\
-      --to us-west-2/orders --write-percent 40
 """
 
 _TAIL = f"""\
@@ -88,10 +73,6 @@ def _restore(options: RestoreOptions, beam_words: Sequence[str]) -> ExitCode:
     if options.on_reject == "collect":
         check_run_dir(options, beam_options)
     FileSystems.set_options(beam_options)
-    if options.via_export and options.dry_run:
-        print(f"{options.via_export} would be exported to {options.export_to}")
-        print("dry run: nothing was written")
-        return ExitCode.DONE
     request = _request(options)
     transport = options.transport_config
     for each in (request.base, *request.changes):
@@ -109,17 +90,18 @@ def _restore(options: RestoreOptions, beam_words: Sequence[str]) -> ExitCode:
     if options.dry_run:
         print("dry run: nothing was written")
         return ExitCode.DONE
-    started = start_run(options, beam_options)
-    options = replace(options, run_dir=started.directory.kept)
-    return _run(options, request, planned, started)
+    return run_restore(
+        request,
+        planned,
+        start_run(options, beam_options),
+        on_reject=options.on_reject,
+        transport=transport,
+    )
 
 
 def _request(options: RestoreOptions) -> RestoreRequest:
     base: Backup | None = None
-    if options.via_export is not None and options.export_to is not None:
-        table = TableRef.parse(options.via_export, endpoint_url=options.endpoint)
-        base = export_table(table, options.export_to, options.transport_config)
-    elif options.backup is not None:
+    if options.backup is not None:
         find = find_data_files if options.no_manifest else find_backup
         base = find(options.backup)
     return RestoreRequest(
@@ -129,57 +111,3 @@ def _request(options: RestoreOptions) -> RestoreRequest:
         filter=options.filter,
         columns=options.columns,
     )
-
-
-def _run(
-    options: RestoreOptions,
-    request: RestoreRequest,
-    planned: tuple[PlannedRoute, ...],
-    started: Run,
-) -> ExitCode:
-    pipeline = started.pipeline()
-    restore_table.build(pipeline, options, request, planned, started.context)
-    names = [plan.route.name for plan in planned]
-    backups = [request.base, *request.changes]
-    progress = ProgressPrinter(
-        sys.stderr,
-        monotonic=SystemClock().monotonic,
-        routes=names,
-        expected_items=sum(each.items or 0 for each in backups if each),
-    )
-    try:
-        counters = started.watch(pipeline, progress.show)
-    except JobStoppedError as error:
-        raise _as_bad_input(error) from error
-    progress.finish(counters)
-    account = make_account(counters, names)
-    print("\n".join(account.table()))
-    if account.rejected:
-        print(f"rejected items are kept in {started.directory.rejected}")
-    print(account.line(), flush=True)
-    if not account.balances or not _is_all_read(account.scanned, backups):
-        raise JobStoppedError(
-            "the accounts do not balance: read is not written + filtered + superseded "
-            "+ rejected on every route, or not what the manifests say; run it again, "
-            "which is safe, and please report it"
-        )
-    return ExitCode.REJECTED if account.rejected else ExitCode.DONE
-
-
-def _is_all_read(read: int, backups: Sequence[Backup | None]) -> bool:
-    """True if as many items were read as the manifests have, where they say."""
-    counts = [each.items for each in backups if each]
-    known = [count for count in counts if count is not None]
-    return len(known) < len(counts) or read == sum(known)
-
-
-def _as_bad_input(error: JobStoppedError) -> JobStoppedError | UserError:
-    """Tells a damaged backup, found before anything was written, from a failure.
-
-    What a worker raises reaches the launcher as text on every runner.
-    """
-    is_damage = isinstance(error.__cause__, DamagedBackupError)
-    text = str(error).removeprefix("the job failed: ")
-    if not is_damage and "(DamagedBackupError)" not in text:
-        return error
-    return DamagedBackupError(re.split(r" \[while running | \(Damaged", text)[0])

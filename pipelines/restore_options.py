@@ -50,25 +50,6 @@ class RestoreOptions(RunOptions):
             convert=_paths,
         ),
     )
-    via_export: str | None = field(
-        default=None,
-        metadata=flag(
-            _BACKUP,
-            "a table to read through an export that the service makes first, at no "
-            "read units; point-in-time recovery must be on. Needs --export-to",
-            metavar="REGION/TABLE",
-            convert=convert.text,
-        ),
-    )
-    export_to: str | None = field(
-        default=None,
-        metadata=flag(
-            _BACKUP,
-            "where that export goes, as s3://bucket/prefix; it stays there",
-            metavar="PATH",
-            convert=convert.text,
-        ),
-    )
     no_manifest: bool = field(
         default=False,
         metadata=flag(
@@ -128,11 +109,7 @@ class RestoreOptions(RunOptions):
         """Refuses a restore of nothing, or to nowhere, and a rate said twice."""
         if not self.targets:
             raise UserError("--to is missing: name a table to write to")
-        if (self.via_export is None) != (self.export_to is None):
-            raise UserError("--via-export and --export-to go together")
-        if self.via_export is not None and self.backup is not None:
-            raise UserError("--via-export makes the backup; leave --backup out")
-        if self.backup is None and self.via_export is None and not self.changes:
+        if self.backup is None and not self.changes:
             raise UserError("--backup is missing: name a backup, or --changes alone")
         _ = [target.write for target in self.targets]
 

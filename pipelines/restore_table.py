@@ -1,16 +1,18 @@
 """The restore: a backup, checked whole, into tables; then changes. Wiring only."""
 
+from collections.abc import Sequence
+
 import apache_beam as beam
 from apache_beam.transforms.combiners import Count
 
-from pipelines.restore_options import RestoreOptions
 from transforms.archive.apply_changes import ApplyChanges, NewestChanges
 from transforms.archive.files import join
 from transforms.archive.read_backup import ReadBackup, ReadChanges, VerifyParts
 from transforms.archive.sources import Part
+from transforms.dynamodb.transport import TransportConfig
 from transforms.planning.plan import PlannedRoute
 from transforms.planning.restores import RestoreRequest
-from transforms.receipts import RejectedItem
+from transforms.receipts import OnReject, RejectedItem
 from transforms.run_context import RunContext
 from transforms.write import WriteRejected, WriteToRegions
 
@@ -19,23 +21,26 @@ __all__ = ["build"]
 
 def build(
     pipeline: beam.Pipeline,
-    options: RestoreOptions,
     request: RestoreRequest,
-    planned: tuple[PlannedRoute, ...],
+    planned: Sequence[PlannedRoute],
     run: RunContext,
+    *,
+    on_reject: OnReject,
+    transport: TransportConfig,
+    rejected_directory: str,
 ) -> None:
     """Adds the restore to a pipeline.
 
     Args:
         pipeline: where to add it.
-        options: transport, and what becomes of rejected items; they are kept below
-            ``options.run_dir``, which must be set to collect them.
         request: the backups, and what to keep of them.
         planned: the targets, at what rates.
         run: the run that the workers report to.
+        on_reject: what becomes of an item that a table refuses.
+        transport: of the requests to the tables.
+        rejected_directory: where refused items are kept.
     """
     routes = [each.at_rate for each in planned]
-    transport = options.transport_config
     base = request.base.parts if request.base else ()
     changes = [part for each in request.changes for part in each.parts]
     verified = pipeline | "Check every file" >> VerifyParts([*base, *changes], run)
@@ -50,7 +55,7 @@ def build(
                 routes,
                 filter=request.filter,
                 columns=request.columns,
-                on_reject=options.on_reject,
+                on_reject=on_reject,
                 keys_unique=_keys_are_unique(base),
                 run=run,
                 transport=transport,
@@ -60,7 +65,7 @@ def build(
             name = route.name
             count = Count.Globally()
             after[name] = results[name].written | f"Done with {name}" >> count
-            if options.on_reject == "collect":
+            if on_reject == "collect":
                 rejected.append((name, results[name].rejected))
     if changes:
         applied = (
@@ -73,18 +78,16 @@ def build(
                 filter=request.filter,
                 columns=request.columns,
                 after=after or None,
-                on_reject=options.on_reject,
+                on_reject=on_reject,
                 run=run,
                 transport=transport,
             )
         )
         for name, collections in applied.items():
             rejected += [(name, each) for each in collections]
-    if options.run_dir:
-        for number, (name, items) in enumerate(rejected):
-            path = join(options.run_dir, "rejected", f"{name}-{number}")
-            label = f"Keep rejected of {name} {number}"
-            _ = items | label >> WriteRejected(path)
+    for number, (name, items) in enumerate(rejected):
+        path = join(rejected_directory, f"{name}-{number}")
+        _ = items | f"Keep rejected of {name} {number}" >> WriteRejected(path)
 
 
 def _keys_are_unique(parts: tuple[Part, ...]) -> bool:

@@ -99,6 +99,12 @@ class RunDirectory:
             )
         return directory
 
+    def below(self, name: str) -> "RunDirectory":
+        """Makes a directory in this one, for a job that follows the run's first."""
+        path = self.path / name
+        path.mkdir(mode=_OWNER_ONLY, exist_ok=True)
+        return RunDirectory(path, self.shared and f"{self.shared}/{name}")
+
     @property
     def ledger(self) -> Path:
         """The run's own ledger, where ``--ledger`` names no other."""

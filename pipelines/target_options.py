@@ -1,5 +1,6 @@
 """The targets of a copy: routes, and what is done to their tables before and after."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipelines import conversions as convert
@@ -8,7 +9,7 @@ from pipelines.options import RouteOptions
 from transforms.dynamodb.errors import UserError
 from transforms.planning.creation import parse_clone
 
-__all__ = ["TargetOptions"]
+__all__ = ["TargetOptions", "targets_of"]
 
 _READY = "The target's table (after the --to that it is for)"
 
@@ -90,3 +91,8 @@ class TargetOptions(RouteOptions):
             )
         if self.warm_write is not None and not self.create_target:
             raise UserError("--warm-write is for --create-target; say both, or neither")
+
+
+def targets_of(targets: Sequence[RouteOptions]) -> tuple[TargetOptions, ...]:
+    """Returns the targets as a copy's command line has them."""
+    return tuple(each for each in targets if isinstance(each, TargetOptions))

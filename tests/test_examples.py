@@ -12,7 +12,14 @@ from pipelines.target_options import TargetOptions
 from transforms.query.statement import bind, parse_query
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("one_region", "two_regions", "schemaful", "throughput", "masked")
+NAMES = (
+    "one_region",
+    "two_regions",
+    "schemaful",
+    "throughput",
+    "masked",
+    "via_export",
+)
 COPIES = [ROOT / "examples" / f"{name}.yaml" for name in NAMES]
 
 

@@ -325,29 +325,6 @@ def test_an_export_of_the_service_without_manifest_is_read_where_asked_for(
     assert all_items(moto, REGION, target) == all_items(moto, REGION, source)
 
 
-def test_a_table_is_read_through_an_export_that_the_service_makes(
-    moto, source, restore
-):
-    bucket = make_bucket(moto)
-    target = make_table(moto, REGION, unique_name(), "id")
-    words = ["--via-export", f"{REGION}/{source}", "--export-to", f"s3://{bucket}/ex"]
-    words += ["--to", f"{REGION}/{target}"]
-    after = tuple(s3_words(moto))
-    code, error = restore(*words, after=after)
-    assert code == 2, error
-    assert "has no point-in-time recovery" in error
-    moto.dynamodb(REGION).update_continuous_backups(
-        TableName=source,
-        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
-    )
-    code, last = restore(*words, after=after)
-    assert (code, last) == (0, f"items: scanned 60; {REGION}: written 60")
-    assert all_items(moto, REGION, target) == all_items(moto, REGION, source)
-    code, error = restore(*words, "--export-to", "/tmp", after=after)
-    assert code == 2
-    assert "give a place on S3" in error
-
-
 def write_export(
     root: Path,
     export_id: str,

@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.s3,
     pytest.mark.dynoxide,
     pytest.mark.slow,
-    pytest.mark.timeout(1800),
+    pytest.mark.timeout(5400),
     pytest.mark.usefixtures("engine_credentials"),
 ]
 

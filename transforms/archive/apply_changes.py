@@ -124,6 +124,11 @@ class ApplyChanges(
                     f"route {route.name}: changes are not mapped, because the keys of "
                     "what is deleted could not be told; leave out the mapping"
                 )
+            if route.types:
+                raise UserError(
+                    f"route {route.name}: changes are not converted, because the keys "
+                    "of what is deleted could not be told; leave out the types"
+                )
             if route.mode != "overwrite":
                 raise UserError(
                     f"route {route.name}: changes overwrite or delete as they were "
