@@ -58,36 +58,39 @@ class Spool:
 
     def __init__(self, where: Isolation) -> None:
         self._where = where
+        # Held while the file is used: closed meanwhile, its number may be another's.
+        self._using = threading.Lock()
         self._file: int | None = None
+        self._is_closed = False
         # Both only grow, until the spool is empty: places are these modulo its size.
-        self._moving = threading.Lock()
         self._head = self._tail = 0
 
     def has_room(self, items: Sequence[Wire], refused: Sequence[Refused]) -> bool:
         """Tells whether the spool would take them, as far as its own size goes."""
-        left = self._where.spool_bytes - (self._tail - self._head)
-        return _size_at_most(items, refused) <= left
+        return _size_at_most(items, refused) <= self._left_bytes()
 
     def put(self, items: Sequence[Wire], refused: Sequence[Refused]) -> Stored:
         """Writes items behind those that are there.
 
         Raises:
-            OSError: the disk is full, or nearly, or broken; what was there still is.
+            OSError: the disk is full, or nearly, or broken, or the spool was closed;
+                what was there still is.
         """
         content = (
             [bytes(item) for item in items],
             [(each.wire, each.reason, each.attempts) for each in refused],
         )
         data = msgspec.msgpack.encode(content)
-        file = self._open()
-        with self._moving:
+        with self._using:
+            file = self._open()
             if self._head == self._tail:  # what was read is given back to the disk
                 self._head = self._tail = 0
                 os.ftruncate(file, 0)
-        if _free_bytes(file) < len(data) + _LEAVE_FREE_BYTES:
-            raise OSError(errno.ENOSPC, "there is little space left on the disk")
-        self._write(file, data)
-        with self._moving:
+            if len(data) > self._left_bytes():
+                raise OSError(errno.ENOSPC, "the spool is full")
+            if _free_bytes(file) < len(data) + _LEAVE_FREE_BYTES:
+                raise OSError(errno.ENOSPC, "there is little space left on the disk")
+            self._write(file, data)
             self._tail += len(data)
         return Stored(len(data))
 
@@ -98,22 +101,28 @@ class Spool:
             stored: what `put` returned for them.
 
         Raises:
-            OSError: the disk is broken.
+            OSError: the disk is broken, or the spool was closed.
         """
-        data = self._read(self._open(), stored.size_bytes)
-        items, refused = _CONTENT.decode(data)
-        with self._moving:
+        with self._using:
+            data = self._read(self._open(), stored.size_bytes)
             self._head += stored.size_bytes
+        items, refused = _CONTENT.decode(data)
         return items, [Refused(*each) for each in refused]
 
     def close(self) -> None:
         """Gives the disk back; whatever is in it is lost."""
-        with self._moving:
+        with self._using:
+            self._is_closed = True
             file, self._file = self._file, None
-        if file is not None:
-            os.close(file)
+            if file is not None:
+                os.close(file)
+
+    def _left_bytes(self) -> int:
+        return self._where.spool_bytes - (self._tail - self._head)
 
     def _open(self) -> int:
+        if self._is_closed:
+            raise OSError(errno.EBADF, "the spool was closed")
         if self._file is None:
             self._file = _nameless_file(self._where.directory)
         return self._file
@@ -134,8 +143,8 @@ _CONTENT = msgspec.msgpack.Decoder(tuple[list[bytes], list[tuple[bytes, str, int
 
 
 def _size_at_most(items: Sequence[Wire], refused: Sequence[Refused]) -> int:
-    """MessagePack adds at most 5 bytes to a text, and few to a list."""
-    sizes = sum(map(len, items)) + 5 * len(items)
+    """MessagePack adds at most 5 bytes to a text or a list: three lists are around."""
+    sizes = 3 * 5 + sum(map(len, items)) + 5 * len(items)
     return sizes + sum(len(each.wire) + 4 * len(each.reason) + 32 for each in refused)
 
 

@@ -68,7 +68,7 @@ class SpooledWriter:
     Args:
         writer: nobody else submits to it.
         spool: where pages wait for it.
-        must_stop: asked now and then by `drain`: what still waits is dropped then.
+        must_stop: asked by `is_handed_on`: what still waits is dropped then.
     """
 
     def __init__(
@@ -131,23 +131,34 @@ class SpooledWriter:
     def drain(self, look_up: Callable[[], None] | None = None) -> list[Outcome]:
         """Waits until all is written; returns what became complete.
 
-        If the run is stopped meanwhile, what is in flight is finished, and what
-        still waits is dropped: see `dropped`.
-
         Args:
             look_up: called a few times a second meanwhile; what it raises ends the
                 wait.
         """
-        with self._changed:
-            while not (self._error or self._is_idle()):
-                self._changed.wait(_LOOK_UP_SECONDS)
-                if look_up:
-                    look_up()
-                if self._waiting and self._must_stop():
-                    self._dropped = len(self._waiting)
-                    self._waiting.clear()
-            self._raise_error()
+        while not self.is_handed_on(look_up):
+            pass
         return self._writer.drain(look_up)
+
+    def is_handed_on(self, look_up: Callable[[], None] | None = None) -> bool:
+        """Waits a moment; tells whether all is in flight or written by then.
+
+        So that what becomes complete can be taken meanwhile: a spool may take hours.
+        If the run is stopped, what is in flight is finished, and what still waits is
+        dropped: see `dropped`.
+
+        Raises:
+            JobStoppedError: a request failed for good, or the spool did.
+        """
+        with self._changed:
+            if not (self._error or self._is_idle()):
+                self._changed.wait(_LOOK_UP_SECONDS)
+            if look_up:
+                look_up()
+            if self._waiting and self._must_stop():
+                self._dropped += len(self._waiting)
+                self._waiting.clear()
+            self._raise_error()
+            return self._is_idle()
 
     def close(self) -> None:
         """Stops at once; what waits is dropped, and the disk given back."""
@@ -199,7 +210,7 @@ class SpooledWriter:
             return self._spool.put(given.items, given.refused)
         except OSError as error:
             with self._changed:
-                if not self._disk_is_full:
+                if not (self._disk_is_full or self._is_closed or self._error):
                     _logger.warning(
                         "the spool of a route that lags can't grow: %s; the other "
                         "routes wait for it until what is there is written",

@@ -1,6 +1,6 @@
 """The sink's DoFns: batches in, receipts out. `transforms.write` arranges them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
@@ -261,12 +261,9 @@ class WriteItems(beam.DoFn):
         run = self._options.run
         # A run with receipts finishes what is on its way; any other is run again.
         look_up = None if run and run.accounted else partial(stop_if_asked, run)
-        for result in self._results(self._open_writer().drain(look_up)):
-            if isinstance(result, beam.pvalue.TaggedOutput):
-                value = GlobalWindows.windowed_value(result.value)
-                yield beam.pvalue.TaggedOutput(result.tag, value)
-            else:
-                yield GlobalWindows.windowed_value(result)
+        for outcomes in self._drained(look_up):
+            yield from map(_in_global_window, self._results(outcomes))
+            self._tally.flush()
         waited = self._limiter.waited_seconds
         self._tally.add_units(metrics.THROTTLED_SECONDS, waited - self._waited_seconds)
         self._waited_seconds = waited
@@ -278,6 +275,14 @@ class WriteItems(beam.DoFn):
                 f"the run was stopped while {self._writer.dropped} pages waited for "
                 f"route {self._route.name}; go on with --resume"
             )
+
+    def _drained(self, look_up: Callable[[], None] | None) -> Iterator[list[Outcome]]:
+        """Yields all that is left; what waits on disk as it is written."""
+        writer = self._open_writer()
+        if isinstance(writer, SpooledWriter):
+            while not writer.is_handed_on(look_up):
+                yield writer.take_finished()
+        yield writer.drain(look_up)
 
     def teardown(self) -> None:
         """Cancels what is in flight."""
@@ -381,3 +386,10 @@ class WriteItems(beam.DoFn):
         return RejectedItem(
             self._route.name, refused.reason, refused.attempts, Item(refused.wire)
         )
+
+
+def _in_global_window(result: Written) -> Finished:
+    if isinstance(result, beam.pvalue.TaggedOutput):
+        value = GlobalWindows.windowed_value(result.value)
+        return beam.pvalue.TaggedOutput(result.tag, value)
+    return GlobalWindows.windowed_value(result)

@@ -92,5 +92,23 @@ def test_receipts_do_not_wait_longer_than_the_deadline(clock):
     book.begin(FIRST, begins_span=True)
     book.flush()
     clock.move(LEDGER_DEADLINE_SECONDS)
-    with pytest.raises(LedgerError, match="no receipt was written for 600 s"):
+    with pytest.raises(LedgerError, match="no receipt was taken for 600 s"):
         book.flush()
+
+
+def test_a_long_time_without_receipts_is_no_silence_of_the_ledger(clock):
+    """A pause, or a page that took long: the first refusal begins the deadline."""
+    writer = SilentWriter(silent=1)
+    book = PageBook(writer, [], flush_interval_seconds=0, clock=clock)
+    clock.move(10 * LEDGER_DEADLINE_SECONDS)
+    book.begin(FIRST, begins_span=True)
+    book.flush()
+    assert not writer.written
+    book.flush()
+    assert writer.written
+    clock.move(10 * LEDGER_DEADLINE_SECONDS)
+    writer.silent = 1
+    book.begin(SECOND, begins_span=False)
+    book.flush()
+    book.flush()
+    assert len(writer.written) == 2

@@ -2,9 +2,11 @@
 
 import os
 import stat
+import threading
 from collections import deque
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +44,57 @@ def test_it_has_no_room_beyond_its_size():
     assert os.fstat(spool._open()).st_size <= 500
     assert not spool.has_room([b"x" * 501], [])
     spool.close()
+
+
+@pytest.mark.parametrize("size", [10, 60_000, 70_000])
+def test_what_it_says_it_has_room_for_fits_to_the_last_byte(size):
+    """Else the newest items would lie over the oldest ones."""
+    page = [b"x" * size] * 3
+    with_head = len(msgspec.msgpack.encode((page, [])))
+    for spool_bytes in range(with_head - 40, with_head + 40):
+        spool = Spool(Isolation(spool_bytes=spool_bytes))
+        if spool.has_room(page, []):
+            assert spool.take(spool.put(page, [])) == (page, [])
+        elif spool_bytes < with_head:
+            with pytest.raises(OSError, match="full"):
+                spool.put(page, [])
+        spool.close()
+
+
+def test_a_spool_that_was_closed_touches_no_file_any_more(tmp_path):
+    """The number of its file may be that of another one by now."""
+    spool = Spool(Isolation())
+    stored = spool.put([b"x"], [])
+    spool.close()
+    with (tmp_path / "other").open("w+b") as other:
+        other.write(b"of somebody else")
+        with pytest.raises(OSError, match="closed"):
+            spool.put([b"y"], [])
+        with pytest.raises(OSError, match="closed"):
+            spool.take(stored)
+    assert (tmp_path / "other").read_bytes() == b"of somebody else"
+
+
+def test_a_spool_is_not_closed_under_whoever_uses_it(monkeypatch):
+    spool, closing = Spool(Isolation()), threading.Event()
+    spool.put([b"x"], [])
+    file, pwrite = spool._open(), os.pwrite
+
+    def close():
+        closing.set()
+        spool.close()
+
+    def slow(*words):
+        closer = threading.Thread(target=close)
+        closer.start()
+        closing.wait(10)
+        closer.join(0.2)
+        assert closer.is_alive()
+        os.fstat(file)  # it is still open
+        return pwrite(*words)
+
+    monkeypatch.setattr(os, "pwrite", slow)
+    spool.put([b"y"], [])
 
 
 def test_nobody_else_finds_the_file_and_nothing_is_left_of_it(tmp_path, monkeypatch):

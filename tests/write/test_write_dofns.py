@@ -218,6 +218,27 @@ def test_tearing_down_in_mid_bundle_leaves_nothing_on_the_loop():
     sink.teardown()  # twice is no error
 
 
+def test_what_waited_on_disk_is_told_as_it_is_written(monkeypatch):
+    """Else hours of work have no receipt, and a killed run does them again."""
+    monkeypatch.setattr("transforms.writers.MAX_BYTES_IN_FLIGHT", 100)
+    table = DescribedTable()
+    table.gates = {"late": asyncio.Event()}
+    with sink_to(table, keys_unique=True, isolation=Isolation()) as sink:
+        sink.start_bundle()
+        early = []
+        for number in range(60):
+            early += sink.process_batch(a_batch(f"{number}"))
+        early += sink.process_batch(a_batch("late"))
+        for number in range(60, 120):
+            early += sink.process_batch(a_batch(f"{number}"))
+        rest = sink.finish_bundle()
+        first = [unwindowed(next(rest)) for _ in range(60 - len(early))]
+        assert "late" not in table.items
+        worker_loop().loop.call_soon_threadsafe(table.gates["late"].set)
+        told = [*early, *first, *map(unwindowed, rest)]
+    assert sum(receipt.written for receipt in told) == 121
+
+
 def test_results_are_told_as_they_come_not_only_at_the_end():
     """Else the account of a bundle of a million pages waits for its end."""
     table = DescribedTable()

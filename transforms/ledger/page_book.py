@@ -96,7 +96,8 @@ class PageBook:
         self._routes = tuple(routes)
         self._clock = clock or SystemClock()
         self._interval_seconds = flush_interval_seconds
-        self._flushed_at = self._answered_at = self._clock.monotonic()
+        self._flushed_at = self._clock.monotonic()
+        self._silent_since: float | None = None  # the first of the refusals in a row
         self._counting = threading.Lock()  # for memory: never held during a write
         self._writing = threading.Lock()  # spans reach the ledger in order
         self._pages: dict[_Place, _OpenPage] = {}
@@ -179,10 +180,13 @@ class PageBook:
         try:
             self._flush(at_once=False)
         except LedgerUnreachableError as error:
-            silence = self._clock.monotonic() - self._answered_at
+            now = self._clock.monotonic()
+            if self._silent_since is None:
+                self._silent_since = now
+            silence = now - self._silent_since
             if silence >= LEDGER_DEADLINE_SECONDS:
                 raise LedgerError(
-                    f"{error}; no receipt was written for {silence:.0f} s"
+                    f"{error}; no receipt was taken for {silence:.0f} s"
                 ) from error
 
     def _flush(self, *, at_once: bool) -> None:
@@ -202,7 +206,7 @@ class PageBook:
                 with self._counting:
                     self._changed = changed | self._changed
                 raise
-            self._answered_at = self._clock.monotonic()
+            self._silent_since = None
 
     def cut(self) -> list[Span]:
         """Takes the settled spans of the caller's pages; later pages begin new ones.
