@@ -218,7 +218,7 @@ def _run(started: Run, spec: RunSpec, plan: CopyPlan) -> ExitCode:
         is_query=bool(plan.pushed.queries),
     )
     print("\n".join(account.table()))
-    for line in _kept_lines(account, spec.options, plan):
+    for line in _kept_lines(account, spec, plan):
         print(line)
     for line in tie_lines(counters if counts is None else counts, plan):
         print(line)
@@ -237,16 +237,17 @@ def _names(plan: CopyPlan) -> list[str]:
     return [planned.route.name for planned in plan.routes]
 
 
-def _kept_lines(
-    account: Account, options: CopyOptions, plan: CopyPlan
-) -> Iterator[str]:
+def _kept_lines(account: Account, spec: RunSpec, plan: CopyPlan) -> Iterator[str]:
     """Yields what is said of the items that were kept aside."""
+    options: CopyOptions = spec.options
     assert options.run_dir is not None  # of a run that has begun
     superseded = sum(route.superseded for route in account.routes)
     kept = ["rejected"] if account.rejected else []
     kept += ["superseded"] if superseded and options.keep_superseded else []
     for what in kept:
-        yield from kept_lines(what, options.run_dir, plan, show_keys=options.show_keys)
+        yield from kept_lines(
+            what, options.run_dir, spec.run, plan, show_keys=options.show_keys
+        )
 
 
 def _conclude(account: Account, *, is_exact: bool) -> ExitCode:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.help_text import EXIT_CODES_HELP
+from pipelines.kept_items import kept_files
 from pipelines.launch import ExitCode
 from pipelines.options import CopyOptions
 from pipelines.run_directory import RunDirectory
@@ -16,7 +17,7 @@ from transforms.dynamodb.keys import KeyDecoder
 from transforms.items import Item
 from transforms.limits import limiter_for
 from transforms.receipts import RejectedItem
-from transforms.rejected_files import RejectedFile, list_rejected
+from transforms.rejected_files import RejectedFile
 from transforms.routes import Route
 from transforms.writer_lanes import Outcome
 from transforms.writers import Target
@@ -55,7 +56,7 @@ def run(words: Sequence[str]) -> ExitCode:
     spec = RunSpec.parse(directory.read_spec())
     if not isinstance(spec.options, CopyOptions):
         raise UserError(f"{directory.path} is not the run of a copy")
-    files = list_rejected(f"{spec.options.run_dir}/rejected")
+    files = kept_files(f"{spec.options.run_dir}/rejected", spec.run)
     totals: Counter[str] = Counter()
     for route in spec.options.routes():
         of_route = [file for file in files if file.route == route.name]

@@ -8,6 +8,7 @@ chains must be complete, and every item that was scanned in them accounted for (
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import apache_beam as beam
 
@@ -52,9 +53,16 @@ class CheckAccounts(beam.PTransform[beam.PCollection[Receipt], beam.PCollection[
 
     def expand(self, pcoll: beam.PCollection[Receipt]) -> beam.PCollection[str]:
         """Returns the routes whose accounts balance."""
+        # A route that no receipt came of is checked as well.
+        none_yet = (
+            pcoll.pipeline
+            | "Ask the run" >> beam.Create([None])
+            | "A zero for each route" >> beam.FlatMap(_zeros, self._run)
+        )
+        sums = pcoll | "Sum up each receipt" >> beam.Map(_sums)
         checked: beam.PCollection[str] = (
-            pcoll
-            | "Sum up each receipt" >> beam.Map(_sums)
+            (sums, none_yet)
+            | "With zeros" >> beam.Flatten()
             | "Sum up each route" >> beam.CombinePerKey(_add)
             | "Check" >> beam.ParDo(_Check(self._run))
         )
@@ -77,6 +85,12 @@ def _sums(receipt: Receipt) -> tuple[str, Sums]:
     settled = receipt.written + receipt.filtered + receipt.skipped
     settled += receipt.superseded + receipt.rejected
     return receipt.route, (receipt.items + receipt.fanned_out, settled)
+
+
+def _zeros(_: None, run: Any) -> Iterator[tuple[str, Sums]]:
+    """Reads a RunValue[RunContext]; Beam's own type checks know no protocols."""
+    for route in run.get().accounted:
+        yield route, (0, 0)
 
 
 def _add(sums: Iterable[Sums]) -> Sums:

@@ -8,8 +8,9 @@ file system.
 """
 
 import gzip
+import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -19,17 +20,20 @@ from apache_beam.io.filesystems import FileSystems
 
 from transforms.dynamodb.errors import JobStoppedError, UserError
 from transforms.items import Item, Origin
+from transforms.ledger.receipts import counted_pages
+from transforms.ledger.store import LedgerStore
 from transforms.receipts import RejectedItem
 
 __all__ = [
     "RejectedFile",
     "RejectedFiles",
     "list_rejected",
-    "read_rejected",
     "rejected_line",
 ]
 
 _SUFFIX = ".jsonl.gz"
+_FIRST = "first"
+_PAGE_NAME = re.compile(rf"(\d{{7,}})-({_FIRST}|[0-9a-f]+){re.escape(_SUFFIX)}")
 
 
 class RejectedFiles:
@@ -89,6 +93,14 @@ class RejectedFile:
     path: str
     route: str
 
+    @property
+    def page(self) -> tuple[int, bytes] | None:
+        """The segment and the page's digest; None for items of no page."""
+        name = _PAGE_NAME.fullmatch(self.path.rsplit("/", 1)[-1])
+        if name is None:
+            return None
+        return int(name[1]), b"" if name[2] == _FIRST else bytes.fromhex(name[2])
+
     def read(self) -> list[RejectedItem]:
         """Returns the items.
 
@@ -105,20 +117,32 @@ class RejectedFile:
             FileSystems.delete([self.path])
 
 
-def list_rejected(directory: str) -> list[RejectedFile]:
-    """Returns the files of a run's rejected items."""
-    paths = _files(directory)
-    return [RejectedFile(path, path.rsplit("/", 2)[-2]) for path in paths]
+def list_rejected(
+    directory: str, store: LedgerStore | None, run_id: str
+) -> list[RejectedFile]:
+    """Returns the files of a run's rejected items, route by route.
 
-
-def read_rejected(directory: str) -> Iterator[RejectedItem]:
-    """Yields the rejected items that a run has kept, route by route.
+    Args:
+        directory: of all routes; its last part is also the name of the count:
+            ``rejected`` or ``superseded``.
+        store: the ledger in which receipts tell which pages count. A file of a page
+            that was read again since, without such an item, is left out. Without
+            one, all files count.
+        run_id: the run.
 
     Raises:
-        UserError: a file there is none of ours.
+        LedgerError: the ledger cannot be read.
     """
-    for path in _files(directory):
-        yield from _read_file(path)
+    paths = _files(directory)
+    files = [RejectedFile(path, path.rsplit("/", 2)[-2]) for path in paths]
+    if store is None:
+        return files
+    kind = directory.rstrip("/").rsplit("/", 1)[-1]
+    counted = {
+        route: counted_pages(store, run_id, f"{kind}/{route}")
+        for route in {file.route for file in files}
+    }
+    return [f for f in files if f.page is None or f.page in counted[f.route]]
 
 
 def _read_file(path: str) -> list[RejectedItem]:
@@ -156,7 +180,7 @@ def _files(directory: str) -> list[str]:
 def _file_name(origin: Origin | None) -> str:
     if origin is None:
         return f"{uuid.uuid4().hex}{_SUFFIX}"
-    return f"{origin.segment:07}-{origin.page.hex() or 'first'}{_SUFFIX}"
+    return f"{origin.segment:07}-{origin.page.hex() or _FIRST}{_SUFFIX}"
 
 
 def _write_whole(path: str, data: bytes) -> None:

@@ -324,12 +324,12 @@ class WriteItems(beam.DoFn):
             for each in rejected:
                 yield beam.pvalue.TaggedOutput(REJECTED, each)
             if self._book is not None and receipt.origin is not None:
-                self._settle(self._book, receipt, receipt.origin, outcome.ties)
+                self._settle(self._book, receipt, receipt.origin, outcome)
         if self._book is not None and outcomes:
             self._book.flush()
 
     def _settle(
-        self, book: PageBook, receipt: Receipt, origin: Origin, ties: int
+        self, book: PageBook, receipt: Receipt, origin: Origin, outcome: Outcome
     ) -> None:
         name = self._route.name
         counts = {
@@ -339,9 +339,12 @@ class WriteItems(beam.DoFn):
             metrics.FANNED_OUT.name_of(name): receipt.fanned_out,
             metrics.SUPERSEDED.name_of(name): receipt.superseded,
             metrics.REJECTED.name_of(name): receipt.rejected,
-            metrics.TIES.name_of(name): ties,
+            metrics.TIES.name_of(name): outcome.ties,
         }
-        book.settle(origin.segment, origin.page, name, receipt.items, counts)
+        has_file = bool(self._rejected_files and outcome.refused)
+        has_file |= bool(self._superseded_files and outcome.gave_way)
+        page, items = origin.page, receipt.items
+        book.settle(origin.segment, page, name, items, counts, has_file=has_file)
 
     def _count_outcome(self, outcome: Outcome) -> None:
         name, tally = self._route.name, self._tally

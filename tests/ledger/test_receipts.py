@@ -8,18 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transforms.items import Item, Origin
 from transforms.ledger.page_book import PageBook, PageFacts
 from transforms.ledger.receipts import (
     Chain,
     FencedError,
     ReceiptWriter,
     Span,
+    counted_pages,
     page_digest,
     read_chains,
     total_of,
 )
 from transforms.ledger.run_record import RunRecord, keep_record, read_record, take_up
 from transforms.ledger.sqlite_store import SQLiteStore
+from transforms.receipts import RejectedItem
+from transforms.rejected_files import RejectedFiles, list_rejected
 from transforms.throttle.clock import HeldClock
 
 RUN = "run-1"
@@ -170,6 +174,41 @@ def test_a_page_of_which_no_item_is_left_needs_no_route(store, left_out):
     book.left_out(0, b"", "shared_filtered", left_out)
     book.flush(at_once=True)
     assert chain_of(store).is_done
+
+
+def test_a_page_with_a_file_has_a_receipt_of_its_own_which_says_that_it_counts(store):
+    book = book_of(store, "a")
+    for number in range(4):
+        book.begin(page(number, last=3), begins_span=number == 0)
+        rejected = int(number in (1, 2))
+        counts = {"rejected/a": rejected, "written/a": 10 - rejected}
+        start = digest(number)
+        book.settle(0, start, "a", 10, counts, has_file=bool(rejected))
+    book.flush(at_once=True)
+    assert chain_of(store).is_done
+    assert chain_of(store).counts["rejected/a"] == 2
+    pages = {(0, digest(1)), (0, digest(2))}
+    assert counted_pages(store, RUN, "rejected/a") == pages
+    assert counted_pages(store, RUN, "rejected/b") == set()
+
+
+def test_a_file_of_a_page_that_was_read_again_without_such_an_item_does_not_count(
+    store, tmp_path
+):
+    """Its item was written since; written again from the file it would be old."""
+    files = RejectedFiles(str(tmp_path / "rejected"), "a")
+    item = RejectedItem("a", "ItemTooLarge: it is", 1, Item(b"{}"))
+    for number in (0, 1):  # the process is killed before page 1 has a receipt
+        files.keep(Origin(0, digest(number)), [item])
+    book = book_of(store, "a")
+    book.begin(page(0, last=1), begins_span=True)
+    book.settle(0, digest(0), "a", 10, {"rejected/a": 10}, has_file=True)
+    book.begin(page(1, last=1), begins_span=True)
+    book.settle(0, digest(1), "a", 10, {"written/a": 10})
+    book.flush(at_once=True)
+    (counted,) = list_rejected(str(tmp_path / "rejected"), store, RUN)
+    assert counted.page == (0, digest(0))
+    assert len(list_rejected(str(tmp_path / "rejected"), None, RUN)) == 2
 
 
 def test_pages_that_follow_each_other_share_a_row(store):

@@ -77,6 +77,12 @@ def test_a_ledger_that_lacks_something_fails_the_job(tmp_path, spans):
         check([receipt(written=10)], ledger_of(tmp_path, *spans))
 
 
+def test_a_route_of_which_no_receipt_came_is_checked_as_well(tmp_path):
+    run = ledger_of(tmp_path, Span(0, b"", None, {"scanned": 6}), segments=1)
+    with pytest.raises(Exception, match=r"route oregon: .* 6 items are not accounted"):
+        check([], run)
+
+
 @given(st.lists(st.integers(0, 50), min_size=5, max_size=5), st.integers(-3, 3))
 def test_what_is_unaccounted_for_is_what_was_lost(fates, lost):
     names = ("written", "filtered", "skipped", "superseded", "rejected")

@@ -55,6 +55,7 @@ class _OpenPage:
     begins_span: bool
     counts: Counter[str]
     left_out: int = 0
+    stands_alone: bool = False
     seen: Counter[str] = field(default_factory=Counter)
 
 
@@ -145,6 +146,8 @@ class PageBook:
         route: str,
         items: int,
         counts: Mapping[str, int],
+        *,
+        has_file: bool = False,
     ) -> None:
         """Accounts for items of a page on one route, durably done.
 
@@ -154,10 +157,14 @@ class PageBook:
             route: whose items they were.
             items: how many came to the route.
             counts: what became of them.
+            has_file: items of it are kept in a file of the page's name. Such a page
+                is a span by itself, so that its receipt tells whether the file
+                counts: see `counted_pages`.
         """
         with self._counting:
             opened = self._pages.get((segment, page))
             if opened is not None:
+                opened.stands_alone |= has_file
                 opened.seen[route] += items
                 opened.counts.update(counts)
                 self._close_if_settled((segment, page), opened)
@@ -233,14 +240,15 @@ class PageBook:
         if expected and any(page.seen[route] != expected for route in self._routes):
             return
         del self._pages[place]
-        span = None if page.begins_span else self._by_end.pop(place, None)
+        begins = page.begins_span or page.stands_alone
+        span = None if begins else self._by_end.pop(place, None)
         if span is None:
             span = _OpenSpan(page.owner, *place)
         span.owner = page.owner
         span.end_key = page.facts.end_key
         span.counts.update(page.counts)
         self._changed[span.segment, span.start] = span
-        if span.end_key is not None:
+        if span.end_key is not None and not page.stands_alone:
             self._by_end[span.segment, page_digest(span.end_key)] = span
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "FencedError",
     "ReceiptWriter",
     "Span",
+    "counted_pages",
     "keep_segments",
     "page_digest",
     "read_chains",
@@ -141,6 +142,33 @@ def read_chains(store: LedgerStore, run_id: str) -> dict[int, Chain]:
     rows = store.rows(_partition(run_id))
     by_segment = groupby(map(_span, rows), key=lambda span: span.segment)
     return {segment: _chain(list(spans)) for segment, spans in by_segment}
+
+
+def counted_pages(
+    store: LedgerStore, run_id: str, name: str
+) -> frozenset[tuple[int, bytes]]:
+    """Returns the settled pages with a file of such items: segment and digest.
+
+    A file of any other page is of an attempt that does not count: the page was read
+    again, and its items may have been written since.
+
+    Args:
+        store: the run's ledger.
+        run_id: the run.
+        name: of the count, such as ``rejected/oregon``.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    by_segment = groupby(
+        map(_span, store.rows(_partition(run_id))), key=lambda span: span.segment
+    )
+    return frozenset(
+        (span.segment, span.start)
+        for _, spans in by_segment
+        for span in _furthest(list(spans))
+        if span.counts.get(name)
+    )
 
 
 def keep_segments(store: LedgerStore, run_id: str, segments: int) -> None:
