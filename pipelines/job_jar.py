@@ -11,7 +11,6 @@ other run: checks, plan, run directory, ledger, progress, receipts, account.
 
 import os
 import shutil
-import subprocess
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,15 +19,15 @@ from typing import Any
 
 import apache_beam as beam
 import msgspec
-from apache_beam.metrics.metric import MetricResults
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
-from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
+from apache_beam.runners.runner import PipelineResult, PipelineRunner
 
 from pipelines.emr.submission import run_on_eks
 from pipelines.run_directory import RunDirectory
 from pipelines.run_spec import RunSpec, RunSpecOptions
-from transforms.dynamodb.errors import JobStoppedError, UserError
+from pipelines.submitted_job import EndedJob, SubmittedJob
+from transforms.dynamodb.errors import UserError
 
 __all__ = [
     "JOB_ENTRY",
@@ -136,7 +135,10 @@ def submit_command(runner: str, jar: Path, words: Iterable[str]) -> list[str]:
         UserError: that program is not on this machine.
     """
     if runner == "flink":
-        return [_program("FLINK_HOME", "flink"), "run", *words, str(jar)]
+        words = list(words)
+        # A client that is ended cancels its job.
+        ends = [] if {"-d", "--detached"} & set(words) else ["-sae"]
+        return [_program("FLINK_HOME", "flink"), "run", *ends, *words, str(jar)]
     program = _program("SPARK_HOME", "spark-submit")
     return [program, *words, "--class", _SPARK_CLASS, str(jar)]
 
@@ -173,11 +175,11 @@ class JarRunner(PipelineRunner):
     def run_pipeline(
         self, pipeline: beam.Pipeline, options: PipelineOptions
     ) -> PipelineResult:
-        """Submits the jar and waits for its end.
+        """Submits the jar; a job of EMR on EKS has ended then.
 
         Raises:
             UserError: the pipeline is another graph than the jar's.
-            JobStoppedError: the job failed.
+            JobStoppedError: the job of EMR on EKS failed.
         """
         said = options.view_as(JarOptions)
         jar = Path(said.job_jar)
@@ -188,15 +190,15 @@ class JarRunner(PipelineRunner):
         launched = directory / "job.jar"
         with_run_spec(jar, launched, run_spec)
         words = msgspec.json.decode(said.submit_words, type=list[str])
+        if not said.eks_manifest:
+            command = submit_command(job.runner, launched, words)
+            return SubmittedJob(command, directory / _LOG, launched)
+        manifest = msgspec.json.decode(said.eks_manifest)
         try:
-            if said.eks_manifest:
-                manifest = msgspec.json.decode(said.eks_manifest)
-                run_on_eks(launched, manifest, region=said.eks_region)
-            else:
-                _submit(submit_command(job.runner, launched, words), directory / _LOG)
+            run_on_eks(launched, manifest, region=said.eks_region)
         finally:
             launched.unlink(missing_ok=True)
-        return _Done()
+        return EndedJob()
 
 
 def _local_directory(spec: RunSpec) -> Path:
@@ -219,48 +221,3 @@ def check_graph(jar: Path, job: BuiltJob, graph: list[str]) -> None:
         f"these parameters change the graph of {jar} ({', '.join(differing[:3])}): the "
         "number of targets is part of it; build it again by 'template build'"
     )
-
-
-def _submit(command: list[str], log: Path) -> None:
-    with log.open("wb") as kept:
-        done = subprocess.run(  # noqa: S603 - our own list, no shell
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=kept,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    if done.returncode:
-        lines = log.read_text(errors="replace").strip().splitlines()
-        raise JobStoppedError(
-            f"{Path(command[0]).name} ended with {done.returncode}: "
-            f"{_last_error(lines)}; the whole story is in {log}"
-        )
-
-
-def _last_error(lines: list[str]) -> str:
-    causes = [line for line in lines if "Error: " in line or "Exception: " in line]
-    return (causes or lines or ["it said nothing"])[-1].strip()
-
-
-class _Done(PipelineResult):
-    """A job that ended well; its counters are the ledger's to tell."""
-
-    def __init__(self) -> None:
-        super().__init__(PipelineState.DONE)  # type: ignore[no-untyped-call]
-
-    def wait_until_finish(self, duration: int | None = None) -> str:
-        """Returns at once: it has ended."""
-        del duration
-        return PipelineState.DONE
-
-    def metrics(self) -> MetricResults:
-        """None: neither `flink run` nor `spark-submit` tells them."""
-        return _NoMetrics()
-
-
-class _NoMetrics(MetricResults):
-    def query(self, filter: Any = None) -> dict[str, list[Any]]:  # noqa: A002
-        """Returns nothing of each kind."""
-        del filter
-        return {self.COUNTERS: [], self.DISTRIBUTIONS: [], self.GAUGES: []}

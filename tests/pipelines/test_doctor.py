@@ -155,10 +155,6 @@ def test_a_port_that_is_taken_is_wrong(capsys, parts):
             {"/config": {"flink-version": "1.20.0"}},
             "the job server is for Flink 1.19",
         ),
-        (
-            {"/overview": {"taskmanagers": 1, "slots-total": 1}},
-            "2 are wanted; start task managers, or say --workers 1",
-        ),
         ({"/config": {}}, "is no job manager of Flink"),
     ],
 )
@@ -169,6 +165,14 @@ def test_a_cluster_that_cannot_run_the_job_is_wrong(
     code, printed = doctor(capsys, parts, "--workers", "2", flink_master=flink.place)
     assert code == 1
     assert message in printed
+
+
+def test_slots_that_may_come_on_demand_are_not_known(capsys, parts, flink):
+    flink.replies["/overview"] = {"taskmanagers": 0, "slots-total": 0}
+    code, printed = doctor(capsys, parts, "--workers", "2", flink_master=flink.place)
+    assert code == 0
+    assert "?     master" in printed
+    assert "2 are wanted: start task managers, or say fewer --workers" in printed
 
 
 def test_a_spark_master_that_does_not_answer_is_wrong(capsys, parts):

@@ -18,7 +18,9 @@ from pipelines.job_jar import (
     submit_command,
     with_run_spec,
 )
-from transforms.dynamodb.errors import UserError
+from pipelines.submitted_job import SubmittedJob
+from tests.support.processes import becomes_true
+from transforms.dynamodb.errors import JobStoppedError, UserError
 
 OPTIONS = "BEAM-PIPELINE/a-job/pipeline-options.json"
 TEMPLATE = """\
@@ -102,7 +104,34 @@ def test_the_client_of_the_cluster_is_found_or_missed(jar, tmp_path, monkeypatch
     program.write_text("#!/bin/sh\n")
     program.chmod(stat.S_IRWXU)
     command = submit_command("flink", jar, ["-p", "2"])
-    assert command == [str(program), "run", "-p", "2", str(jar)]
+    assert command == [str(program), "run", "-sae", "-p", "2", str(jar)]
+
+
+def client_of(tmp_path, *lines):
+    """A job whose client does what the lines say, and the log of it."""
+    jar, log = tmp_path / "launched.jar", tmp_path / "submit.log"
+    jar.touch()
+    return SubmittedJob(["/bin/sh", "-c", "\n".join(lines)], log, jar), log, jar
+
+
+def test_a_job_that_is_cancelled_lets_its_client_cancel_it(tmp_path):
+    job, log, jar = client_of(
+        tmp_path,
+        "trap 'echo cancelled the job; exit 143' TERM",
+        "echo begun",
+        "while :; do sleep 0.1; done",
+    )
+    assert becomes_true(lambda: "begun" in log.read_text())
+    job.cancel()
+    with pytest.raises(JobStoppedError, match="sh ended with 143: cancelled the job"):
+        job.wait_until_finish()
+    assert not jar.exists()
+
+
+def test_a_job_that_fails_says_what_its_client_said(tmp_path):
+    job, _, _ = client_of(tmp_path, "echo 'Caused by: AnError: why'; echo at x; exit 1")
+    with pytest.raises(JobStoppedError, match=r"1: Caused by: AnError: why; .*submit"):
+        job.wait_until_finish()
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,9 @@ class Copy:
         words = ["template", "build", str(template), "--output", str(jar)]
         return finish(self.start([*words, "--runner-profile", self.cluster.name]))
 
-    def launch(self, jar: Path, item_filter: str) -> tuple[int, str]:
+    def launch(
+        self, jar: Path, item_filter: str, *said: str
+    ) -> "subprocess.Popen[str]":
         """Launches a built job, for the west with a filter, for the east without."""
         parameters = {
             "source": f"{SOURCE}/{self.source}",
@@ -136,9 +138,9 @@ class Copy:
         }
         given = [f"--param={name}={value}" for name, value in parameters.items()]
         options = ["--workers", "2", "--ledger", f"dynamodb:{self.source}.runs"]
-        options += ["--run-dir", str(self.folder / "run")]
+        options += ["--run-dir", str(self.folder / "run"), *said]
         words = ["template", "launch", str(jar), *given, *options]
-        return finish(self.start([*words, "--", *self.cluster.submit_words()]))
+        return self.start([*words, "--", *self.cluster.submit_words()])
 
     def close(self) -> None:
         """Ends what a failed test left, with the job server that it started."""

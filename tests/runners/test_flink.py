@@ -1,8 +1,11 @@
 """A Flink cluster runs our jobs, spreads them, and survives a lost worker."""
 
+import signal
+
 import pytest
 
 from tests.runners.scenarios import Copy, account, finish, submit
+from tests.support.processes import becomes_true
 
 pytestmark = [pytest.mark.runner, pytest.mark.dynoxide, pytest.mark.timeout(600)]
 
@@ -71,7 +74,7 @@ def test_a_job_is_built_once_and_launched_twice(dynoxide, flink_cluster, tmp_pat
         if not jar.exists():
             code, printed = copy.build(jar)
             assert code == 0, printed
-        code, printed = copy.launch(jar, item_filter)
+        code, printed = finish(copy.launch(jar, item_filter))
         assert code == 0, printed
         assert f"us-west-2: written {expected}" in account(printed)
         assert len(copy.found("us-west-2", copy.west)) == expected
@@ -80,3 +83,12 @@ def test_a_job_is_built_once_and_launched_twice(dynoxide, flink_cluster, tmp_pat
     code, printed = submit(flink_cluster, jar)
     assert code != 0
     assert "beam-dynamodb template launch" in printed
+    copy = Copy.prepare(dynoxide, flink_cluster, tmp_path)
+    process = copy.launch(jar, "n < 7", "--read-units", "5")
+    assert copy.begins()
+    assert flink_cluster.running_jobs() == 1
+    process.send_signal(signal.SIGINT)
+    code, printed = finish(process)
+    copy.close()
+    assert code == 3, printed
+    assert becomes_true(lambda: flink_cluster.running_jobs() == 0)

@@ -66,7 +66,7 @@ def test_a_job_is_built_once_and_launched_twice(dynoxide, spark_cluster, tmp_pat
         if not jar.exists():
             code, printed = copy.build(jar)
             assert code == 0, printed
-        code, printed = copy.launch(jar, item_filter)
+        code, printed = finish(copy.launch(jar, item_filter))
         assert code == 0, printed
         assert f"us-west-2: written {expected}" in account(printed)
         assert len(copy.found("us-west-2", copy.west)) == expected

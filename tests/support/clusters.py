@@ -256,6 +256,9 @@ class FlinkCluster(Cluster):
         overview = _get(f"http://{self.master}/overview")
         return int(str(overview["taskmanagers"]))
 
+    def running_jobs(self) -> int:
+        return int(str(_get(f"http://{self.master}/overview")["jobs-running"]))
+
     def submit_words(self) -> list[str]:
         return ["-m", self.master, "-p", str(self.wanted)]
 
