@@ -6,12 +6,12 @@ An item that the filter of all routes leaves out counts as filtered for each of 
 an expired one as skipped.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from transforms import metrics
 
-__all__ = ["Account", "RouteAccount", "make_account"]
+__all__ = ["Account", "RouteAccount", "make_account", "waiting_lines"]
 
 _FATES = {
     metric.name: metric
@@ -128,3 +128,12 @@ def _align(row: Sequence[str], widths: Sequence[int]) -> list[str]:
         name.ljust(widths[0]),
         *(figure.rjust(w) for figure, w in zip(figures, widths[1:], strict=True)),
     ]
+
+
+def waiting_lines(counters: Mapping[str, int]) -> Iterator[str]:
+    """Yields for each table for how long its rate held requests back."""
+    prefix = f"{metrics.THROTTLED_SECONDS.name}/"
+    for name, seconds in sorted(counters.items()):
+        if name.startswith(prefix):
+            budget = name.removeprefix(prefix)
+            yield f"{budget}: its rate held requests back for {seconds:,} s together"

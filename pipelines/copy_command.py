@@ -7,7 +7,7 @@ from dataclasses import replace
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines import copy_tables
-from pipelines.account import Account, make_account
+from pipelines.account import Account, make_account, waiting_lines
 from pipelines.command_line import read_options
 from pipelines.export_copy import copy_via_export
 from pipelines.help_text import BEAM_FLAGS_HELP, EXIT_CODES_HELP, draw_help
@@ -219,6 +219,8 @@ def _run(started: Run, spec: RunSpec, plan: CopyPlan) -> ExitCode:
     )
     print("\n".join(account.table()))
     for line in _kept_lines(account, spec, plan):
+        print(line)
+    for line in waiting_lines(counters):
         print(line)
     for line in tie_lines(counters if counts is None else counts, plan):
         print(line)

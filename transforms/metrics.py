@@ -60,6 +60,8 @@ class Metric:
         unit: of one step of the counter.
         help: what is counted, for a reader of the run's summary.
         owner: whose counter it is; None if the run has one of it.
+        keeps_name: Beam's runners know the counter by its bare name, so the owner
+            stands in its namespace instead.
     """
 
     name: str
@@ -75,7 +77,8 @@ class Metric:
         "bytes",
     ]
     help: str
-    owner: Literal["route", "filter"] | None = None
+    owner: Literal["route", "filter", "table"] | None = None
+    keeps_name: bool = False
 
     def name_of(self, owner: str | None = None) -> str:
         """The counter's full name.
@@ -96,12 +99,15 @@ class Metric:
 
     def counter(self, owner: str | None = None) -> Counter:
         """Beam's counter. Pickles, so a DoFn may make it when it is constructed."""
-        return _counter(self.name_of(owner))
+        name = self.name_of(owner)
+        if self.keeps_name and owner is not None:
+            return _counter(f"{NAMESPACE}/{owner}", self.name)
+        return _counter(NAMESPACE, name)
 
 
 @lru_cache(maxsize=1024)
-def _counter(name: str) -> Counter:
-    return Metrics.counter(NAMESPACE, name)
+def _counter(namespace: str, name: str) -> Counter:
+    return Metrics.counter(namespace, name)
 
 
 # --- The scan ---
@@ -170,7 +176,11 @@ THROTTLED_REQUESTS = Metric(
 )
 # The name by which Beam's runners know it (io/components/adaptive_throttler.py).
 THROTTLED_SECONDS = Metric(
-    "cumulativeThrottlingSeconds", "seconds", "Time spent waiting for the rate"
+    "cumulativeThrottlingSeconds",
+    "seconds",
+    "Time that requests spent waiting for a table's rate",
+    "table",
+    keeps_name=True,
 )
 
 ALL_METRICS = (
@@ -223,11 +233,16 @@ class WholeUnits:
 def counters_of(result: PipelineResult) -> dict[str, int]:
     """A finished run's counters: full name to value, summed over steps.
 
+    An owner in the namespace is put behind the name, where others have it.
+
     Committed values, or attempted ones on a runner that reports no other.
     """
-    found = result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))
+    found = result.metrics().query(MetricsFilter())
     sums: dict[str, int] = {}
     for counter in found[MetricResults.COUNTERS]:
-        name = counter.key.metric.name
+        namespace, slash, owner = counter.key.metric.namespace.partition("/")
+        if namespace != NAMESPACE:
+            continue
+        name = counter.key.metric.name + slash + owner
         sums[name] = sums.get(name, 0) + counter.result
     return sums

@@ -42,7 +42,7 @@ from transforms.ledger.page_book import PageFacts
 from transforms.ledger.page_groups import chains_of, read_groups, selected
 from transforms.ledger.patience import patiently
 from transforms.ledger.receipts import keep_segments, page_digest, read_chains
-from transforms.limits import limiter_for
+from transforms.limits import budget_name, limiter_for
 from transforms.push_down import Demand
 from transforms.run_context import RunContext
 from transforms.run_values import Given, RunValue
@@ -348,7 +348,9 @@ class ScanPages(beam.DoFn, beam.RestrictionProvider):
         tally.add(metrics.SEGMENTS_DONE, page.last_key is None)
         tally.add_units(metrics.READ_UNITS, page.consumed.units)
         tally.add(metrics.THROTTLED_REQUESTS, throttled)
-        tally.add_units(metrics.THROTTLED_SECONDS, waited_seconds)
+        spec = self._spec.get()
+        budget = budget_name("read", spec.table, spec.index)
+        tally.add_units(metrics.THROTTLED_SECONDS, waited_seconds, budget)
 
 
 def _open_reader(scan: PlannedScan) -> SegmentReader:

@@ -19,7 +19,7 @@ from transforms.dynamodb.transport import TransportConfig
 from transforms.items import Item, ItemBatch, Origin
 from transforms.key_names import KeyNamer
 from transforms.ledger.page_book import PageBook
-from transforms.limits import limiter_for
+from transforms.limits import budget_name, limiter_for
 from transforms.metrics import Metric
 from transforms.outcomes import GaveWay, Outcome, Refused
 from transforms.receipts import OnReject, Receipt, RejectedItem
@@ -265,7 +265,11 @@ class WriteItems(beam.DoFn):
             yield from map(_in_global_window, self._results(outcomes))
             self._tally.flush()
         waited = self._limiter.waited_seconds
-        self._tally.add_units(metrics.THROTTLED_SECONDS, waited - self._waited_seconds)
+        self._tally.add_units(
+            metrics.THROTTLED_SECONDS,
+            waited - self._waited_seconds,
+            budget_name("write", self._route.target, None),
+        )
         self._waited_seconds = waited
         self._tally.flush()
         if self._book is not None:
