@@ -15,9 +15,9 @@ from transforms.push_down import Demand, demand_of
 from transforms.run_context import RunContext
 from transforms.scan import ReadFromDynamoDB, ScanTable
 from transforms.scan_spec import ScanSpec
+from transforms.sink_options import Branches, Program, WriteOptions
 from transforms.spool import Isolation
 from transforms.write import BranchItems
-from transforms.write_dofns import Branches, Program, WriteOptions
 
 __all__ = ["build", "copy_request", "planned_options"]
 

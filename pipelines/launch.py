@@ -261,16 +261,14 @@ def start_run(
             an earlier run's ledger; or the ledger can't be used, or not by those
             workers.
     """
+    chosen = _said_ledger(options, beam_options, source)
     refuse_wrong(beam_options)
     if is_local(beam_options) and not options.debug:
         _quieten(beam_options)
     run_id = make_run_id(SystemClock().wall(), random.SystemRandom())
-    chosen = options.ledger and LedgerLocation.parse(
-        options.ledger, source, options.transport_config
-    )
     directory = RunDirectory.create(options.run_dir, run_id)
     print(f"run {run_id} in {directory.path}", flush=True)
-    ledger = _choose_ledger(chosen or None, directory, beam_options)
+    ledger = _choose_ledger(chosen, directory, beam_options)
     if ledger is not None:
         store = open_store(ledger)
         store.prepare()
@@ -305,6 +303,20 @@ def resume_run(
     return Run(beam_options, directory, context)
 
 
+def _said_ledger(
+    options: RunOptions, beam_options: PipelineOptions, source: TableRef | None
+) -> LedgerLocation | None:
+    if not options.ledger:
+        return None
+    said = LedgerLocation.parse(options.ledger, source, options.transport_config)
+    if not (said.serves_hosts or shares_files(beam_options)):
+        raise UserError(
+            f"--ledger {said} serves the processes of one host, and this runner's "
+            "workers may be on others; give dynamodb:REGION/TABLE"
+        )
+    return said
+
+
 def _choose_ledger(
     chosen: LedgerLocation | None,
     directory: RunDirectory,
@@ -316,11 +328,6 @@ def _choose_ledger(
                 "no --ledger: each worker keeps to an even share of every rate, and "
                 "the share of a worker that is idle or gone is not used",
                 file=sys.stderr,
-            )
-        elif not chosen.serves_hosts:
-            raise UserError(
-                f"--ledger {chosen} serves the processes of one host, and this "
-                "runner's workers may be on others; give dynamodb:REGION/TABLE"
             )
         return chosen
     return chosen or LedgerLocation.in_directory(directory.path)

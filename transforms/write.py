@@ -25,16 +25,10 @@ from transforms.routes import Filter, Mode, Route, as_condition, check_columns
 from transforms.run_context import RunContext
 from transforms.run_values import Given, RunValue
 from transforms.selection import Selection
+from transforms.sink_options import Branches, Program, WriteOptions
 from transforms.spool import Isolation
 from transforms.throttle.rate import Rate
-from transforms.write_dofns import (
-    REJECTED,
-    Branches,
-    FilterAndMap,
-    Program,
-    WriteItems,
-    WriteOptions,
-)
+from transforms.write_dofns import REJECTED, FilterAndMap, WriteItems
 
 __all__ = [
     "BranchItems",

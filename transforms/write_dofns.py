@@ -1,7 +1,7 @@
 """The sink's DoFns: batches in, receipts out. `transforms.write` arranges them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
@@ -12,23 +12,22 @@ from apache_beam.utils.windowed_value import WindowedValue
 from transforms import metrics
 from transforms.accounts import book_of
 from transforms.dynamodb.client import client_for
-from transforms.dynamodb.errors import JobStoppedError, UserError
+from transforms.dynamodb.errors import JobStoppedError
 from transforms.dynamodb.event_loop import worker_loop
 from transforms.dynamodb.keys import KeyDecoder
-from transforms.dynamodb.transport import TransportConfig
 from transforms.items import Item, ItemBatch, Origin
 from transforms.key_names import KeyNamer
 from transforms.ledger.page_book import PageBook
 from transforms.limits import budget_name, limiter_for
 from transforms.metrics import Metric
 from transforms.outcomes import GaveWay, Outcome, Refused
-from transforms.receipts import OnReject, Receipt, RejectedItem
+from transforms.receipts import Receipt, RejectedItem
 from transforms.rejected_files import RejectedFiles
-from transforms.routes import Filter, ItemProgram, Processed, Route
-from transforms.run_context import RunContext
+from transforms.routes import ItemProgram, Processed
 from transforms.run_values import RunValue
-from transforms.selection import ItemSelector, Selection, open_selector
-from transforms.spool import Isolation, Spool
+from transforms.selection import ItemSelector, open_selector
+from transforms.sink_options import Branches, Program
+from transforms.spool import Spool
 from transforms.spooled_writer import ItemWriter, SpooledWriter
 from transforms.stop import StoppedError, stop_if_asked, stop_requested
 from transforms.tally import Tally
@@ -38,11 +37,8 @@ from transforms.writers import Target
 __all__ = [
     "REJECTED",
     "SHARED",
-    "Branches",
     "FilterAndMap",
-    "Program",
     "WriteItems",
-    "WriteOptions",
 ]
 
 REJECTED: Final = "rejected"
@@ -50,60 +46,6 @@ REJECTED: Final = "rejected"
 
 SHARED = "shared"
 """Owner of the evaluations of the filter that all routes share."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WriteOptions:
-    """What all routes of a sink have in common; see `WriteToDynamoDB`."""
-
-    on_reject: OnReject = "fail"
-    keys_unique: bool = False
-    run: RunContext | None = None
-    transport: TransportConfig = field(default_factory=TransportConfig)
-    rejected_directory: str | None = None
-    superseded_directory: str | None = None
-    show_keys: bool = False
-    isolation: Isolation | None = None
-
-    def __post_init__(self) -> None:
-        """Refuses an unknown answer to rejected items."""
-        if self.on_reject not in ("fail", "collect"):
-            raise UserError(
-                f'on_reject must be "fail" or "collect", got {self.on_reject!r}'
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Program:
-    """What is done to all items alike, as it travels.
-
-    Attributes:
-        filter: which items; None keeps every one.
-        columns: source -> target attribute; None keeps all.
-        run: where evaluations are counted while the job runs.
-        selection: a sample, or items that have not expired; None takes all.
-        transport: to the table that the selection asks about.
-    """
-
-    filter: Filter | None = None
-    columns: Mapping[str, str] | None = None
-    run: RunContext | None = None
-    selection: Selection | None = None
-    transport: TransportConfig = field(default_factory=TransportConfig)
-
-    @property
-    def is_identity(self) -> bool:
-        """True when nothing is asked of it."""
-        return not (self.filter or self.selection) and self.columns is None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Branches:
-    """All that the workers know of a sink: its routes, and what these share."""
-
-    shared: Program
-    routes: tuple[Route, ...]
-    options: WriteOptions
 
 
 class FilterAndMap(beam.DoFn):

@@ -19,9 +19,10 @@ from transforms.ledger.leased_limiter import KEEPER
 from transforms.receipts import Receipt, RejectedItem
 from transforms.routes import Route
 from transforms.run_values import Given
+from transforms.sink_options import Branches, Program, WriteOptions
 from transforms.spool import Isolation
 from transforms.throttle.rate import Rate
-from transforms.write_dofns import Branches, Program, WriteItems, WriteOptions
+from transforms.write_dofns import WriteItems
 
 ORIGINS = [None, Origin(1, b""), Origin(1, b"pagepage"), Origin(2, b"")]
 DESCRIPTION = TableDescription(

@@ -103,7 +103,7 @@ class DynamoDBClient:
         Throttles, 5xx, lost connections, timeouts, damaged replies and expired
         tokens are tried again with full jitter until the deadline. A try that got
         no reply may have been applied: a conditional write must expect to find
-        its own work.
+        its own work. The meter's wait for our own rate uses up no deadline.
 
         Args:
             operation: such as ``"BatchWriteItem"``.
@@ -138,7 +138,9 @@ class DynamoDBClient:
                 ) from failure
             await self._clock.sleep(delay)
             if meter is not None:
+                asked = self._clock.monotonic()
                 await meter.again()
+                started += self._clock.monotonic() - asked  # our own rate's wait
             try:
                 return await self.call_once(operation, body)
             except RetryableError as error:
