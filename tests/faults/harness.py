@@ -100,7 +100,9 @@ class Copy:
         *options: str,
         mode: str = "overwrite",
         east_units: str = "unlimited",
+        items: int = ITEMS,
     ) -> None:
+        self.items = items
         self.engine, self.proxy, self.directory = engine, proxy, directory
         self._source = source
         self.east = make_table(engine, EAST, unique_name("east"), "id")
@@ -115,7 +117,7 @@ class Copy:
         self.words += ["--to", f"{EAST}/{self.east}", "--write-units", east_units]
         self.words += ["--name", "east", *modes]
         self.words += ["--to", f"{WEST}/{self.west}", "--write-units", "unlimited"]
-        self.words += ["--name", "west", "--filter", f"n < {ITEMS // 2}", *modes]
+        self.words += ["--name", "west", "--filter", f"n < {items // 2}", *modes]
         self.started = time.monotonic()
 
     def again(self, *options: str, **more: str) -> "Copy":
@@ -174,23 +176,23 @@ class Copy:
         """Looks at both targets by boto3, past the proxy, and at the account."""
         seconds = time.monotonic() - self.started
         lost = extra = 0
-        expected = {EAST: range(ITEMS), WEST: range(ITEMS // 2)}
+        items, half = self.items, self.items // 2
+        expected = {EAST: range(items), WEST: range(half)}
         for region, name in ((EAST, self.east), (WEST, self.west)):
             found = all_items(self.engine, region, name)
             wanted = {f"item-{n}": make_item(n) for n in expected[region]}
             lost += sum(found.get(key) != item for key, item in wanted.items())
             extra += len(found.keys() - wanted.keys())
-        half = ITEMS // 2
         account = (
-            f"items: scanned {ITEMS:,}; east: written {ITEMS:,}; "
-            f"west: written {half:,}, filtered {ITEMS - half:,}"
+            f"items: scanned {items:,}; east: written {items:,}; "
+            f"west: written {half:,}, filtered {items - half:,}"
         )
         wrong_account = output.splitlines()[-1] != account
         units = self.written(EAST, self.east) + self.written(WEST, self.west)
         return Row(
             fault,
-            items=ITEMS + half,
-            repeats=round(units) - ITEMS - half,
+            items=items + half,
+            repeats=round(units) - items - half,
             lost=lost,
             duplicated_effects=extra + wrong_account,
             seconds=round(seconds, 1),

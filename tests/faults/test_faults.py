@@ -49,7 +49,6 @@ PAGES = ITEMS // PAGE_ITEMS
 FAULTS = {
     "none": Faults(),
     "throttled 30 %": Faults(seed=1, throttled=0.3),
-    f"throttled {THROTTLED:.0%}": Faults(seed=2, throttled=THROTTLED),
     "unprocessed 50 %": Faults(seed=3, unprocessed=0.5),
     "500 and 503": Faults(seed=4, internal_errors=0.1, unavailable=0.1),
     "reset before": Faults(seed=5, resets_before=0.1),
@@ -125,6 +124,20 @@ def test_nothing_is_lost_under(fault, copy, proxy, rows):
     assert bool(named) == (fault != "none")
     if fault in ("none", "unprocessed 50 %", "reset before", "expired tokens"):
         assert row.repeats == 0
+
+
+def test_nothing_is_lost_where_most_requests_are_refused(
+    dynoxide, proxy, tmp_path, rows
+):
+    """A tenth of the items: each takes ten times the requests, and their waits."""
+    items = ITEMS // 10
+    source = fill(dynoxide, items)
+    copy = Copy(dynoxide, proxy, source, tmp_path / "run", items=items)
+    proxy.faults = Faults(seed=2, throttled=THROTTLED)
+    code, output = copy.run()
+    assert code == 0, output[-2_000:]
+    assert_whole(copy, rows, f"throttled {THROTTLED * 100:.0f} %", output)
+    assert "throttled" in proxy.recording.faults
 
 
 @pytest.mark.parametrize("fault", CONDITIONAL)
