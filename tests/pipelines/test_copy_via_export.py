@@ -16,6 +16,7 @@ from tests.support.objects import all_items, make_bucket, object_store, s3_words
 
 pytestmark = [pytest.mark.emulator, pytest.mark.usefixtures("engine_credentials")]
 
+ROOT = Path(__file__).resolve().parents[2]
 REGION, FAR = "eu-west-1", "us-west-2"
 ITEMS = 40
 
@@ -116,6 +117,29 @@ def test_what_has_changed_since_the_export_is_caught_up(moto, source, service, c
     assert "ExportType" not in full
     assert window["ExportToTime"] - window["ExportFromTime"] >= 1
     assert window["ExportViewType"] == "NEW_IMAGE"
+
+
+@pytest.mark.usefixtures("source")
+def test_the_example_does_what_it_says(moto, service):
+    client = moto.dynamodb(REGION)
+    make_table(moto, REGION, "events", "id")
+    make_table(moto, FAR, "events", "id")
+    client.update_continuous_backups(
+        TableName="events",
+        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+    )
+    for number in range(4):
+        day = {"S": f"2013-0{5 if number == 0 else 6}-01"}
+        client.put_item(TableName="events", Item={**make_item(number), "day": day})
+    object_store(moto).create_bucket(
+        Bucket="my-exports",
+        CreateBucketConfiguration={"LocationConstraint": REGION},
+    )
+    words = ["copy", "--job", str(ROOT / "examples" / "via_export.yaml")]
+    words += ["--source-endpoint", service.url, "--endpoint", moto.endpoint_url(FAR)]
+    assert run([*words, *s3_words(moto)]) == 0
+    # Since then item-1 has lost its day, so that it fails the filter; item-2 is gone.
+    assert set(all_items(moto, FAR, "events")) == {"item-3"}
 
 
 def test_an_item_that_no_longer_passes_is_deleted_from_that_target(
