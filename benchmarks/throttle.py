@@ -102,14 +102,23 @@ def main() -> int:
         seconds = arguments.seconds * (_LONGER if workers > 1 else 1)
         return measure(units, percent, workers, seconds)
 
+    def keep(row: Row, charges: list[tuple[float, float]]) -> None:
+        name = f"{row.units}-{row.percent}-{row.workers}.png"
+        _plot(row, charges, plots / name)
+        print(_line(row), flush=True)
+        arguments.out.write_text(json.dumps([asdict(r) for r in rows], indent=2))
+
     print(_HEAD)
     with ThreadPoolExecutor(arguments.at_once) as pool:
         for row, charges in pool.map(measured, chosen):
             rows.append(row)
-            name = f"{row.units}-{row.percent}-{row.workers}.png"
-            _plot(row, charges, plots / name)
-            print(_line(row), flush=True)
-            arguments.out.write_text(json.dumps([asdict(r) for r in rows], indent=2))
+            keep(row, charges)
+    # Whether the machine was busy or the promise is broken, a second look tells.
+    for place, row in enumerate(rows):
+        if row.faults:
+            print(f"once more, alone, as {'; '.join(row.faults)}:", flush=True)
+            rows[place], charges = measured((row.units, row.percent, row.workers))
+            keep(rows[place], charges)
     for row in rows:
         for fault in row.faults:
             print(f"{row.units} x {row.percent} %, {row.workers} worker(s): {fault}")

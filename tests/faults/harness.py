@@ -120,7 +120,7 @@ class Copy:
         self.words += ["--name", "west", "--filter", f"n < {items // 2}", *modes]
         self.started = time.monotonic()
 
-    def again(self, *options: str, **more: str) -> "Copy":
+    def again(self, *options: str, **more: Any) -> "Copy":
         """The same from the start, with other options."""
         return Copy(
             self.engine, self.proxy, self._source, self.directory, *options, **more
