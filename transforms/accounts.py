@@ -7,7 +7,7 @@ __all__ = ["book_of"]
 
 
 def book_of(run: RunContext | None) -> PageBook | None:
-    """Returns this process's book of a run; None where no receipts are written."""
+    """Returns the calling bundle's book; None where no receipts are written."""
     if run is None or run.ledger is None or not run.accounted:
         return None
     return page_book_for(

@@ -271,8 +271,13 @@ class ScanPages(beam.DoFn, beam.RestrictionProvider):
 
     def setup(self) -> None:
         """Opens the counters of this process."""
-        run = self._spec.get().run
-        self._tally, self._book = Tally(run), book_of(run)
+        spec = self._spec.get()
+        self._tally = Tally(spec.run)
+        self._budget = budget_name("read", spec.table, spec.index)
+
+    def start_bundle(self) -> None:
+        """Opens the book of this bundle's thread."""
+        self._book = book_of(self._spec.get().run)
 
     def initial_restriction(self, scan: PlannedScan) -> ScanRestriction:
         """All segments of the scan's part, none of them begun."""
@@ -348,9 +353,7 @@ class ScanPages(beam.DoFn, beam.RestrictionProvider):
         tally.add(metrics.SEGMENTS_DONE, page.last_key is None)
         tally.add_units(metrics.READ_UNITS, page.consumed.units)
         tally.add(metrics.THROTTLED_REQUESTS, throttled)
-        spec = self._spec.get()
-        budget = budget_name("read", spec.table, spec.index)
-        tally.add_units(metrics.THROTTLED_SECONDS, waited_seconds, budget)
+        tally.add_units(metrics.THROTTLED_SECONDS, waited_seconds, self._budget)
 
 
 def _open_reader(scan: PlannedScan) -> SegmentReader:

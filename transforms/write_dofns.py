@@ -64,7 +64,10 @@ class FilterAndMap(beam.DoFn):
         if told.selection is not None:
             wall = SystemClock().wall
             self._selector = open_selector(told.selection, told.transport, wall)
-        self._book = book_of(told.run)
+
+    def start_bundle(self) -> None:
+        """Opens the book of this bundle's thread."""
+        self._book = book_of(self._told.get().run)
 
     def process_batch(self, batch: ItemBatch) -> Iterator[ItemBatch]:
         """Yields the kept items of the batch, if there are any."""
@@ -142,7 +145,6 @@ class WriteItems(beam.DoFn):
         route, run = self._route, self._options.run
         self._program = ItemProgram.of_route(route)
         self._tally = Tally(run)
-        self._book = book_of(run)
         self._rejected_files = self._files_in(self._options.rejected_directory)
         self._superseded_files = self._files_in(self._options.superseded_directory)
         transport = self._options.transport
@@ -154,7 +156,7 @@ class WriteItems(beam.DoFn):
             route.write,
             table,
             run=run,
-            transport=self._options.transport,
+            transport=transport,
         )
         self._waited_seconds = self._limiter.waited_seconds
         keys = KeyDecoder(table.keys)
@@ -164,6 +166,7 @@ class WriteItems(beam.DoFn):
     def start_bundle(self) -> None:
         """Starts with no request in flight: those of a failed bundle are dropped."""
         self.teardown()
+        self._book = book_of(self._options.run)
         # A mapping may give two items one key.
         keys_unique = self._options.keys_unique and self._route.mapping is None
         lanes = self._target.make_writer(

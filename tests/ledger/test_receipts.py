@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.items import Item, Origin
-from transforms.ledger.page_book import PageBook, PageFacts
+from transforms.ledger.location import LedgerLocation, open_store
+from transforms.ledger.page_book import PageBook, PageFacts, page_book_for
 from transforms.ledger.receipts import (
     Chain,
     FencedError,
@@ -258,7 +259,46 @@ def test_whatever_is_read_again_a_finished_segment_counts_each_page_once(
     assert chain_of(store) == Chain(None, is_done=True, counts=counts)
 
 
-def test_pages_that_wait_for_their_files_are_cut_by_who_read_them():
+def test_two_attempts_at_a_segment_in_one_process_settle_pages_of_their_own(tmp_path):
+    """As where a runner tries a task again whose first attempt is still at work."""
+    location = LedgerLocation(tmp_path / "ledger.sqlite")
+    store = open_store(location)
+    store.prepare()
+    keep_record(store, RECORD)
+    early, late = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+
+    def in_thread(attempt, step):
+        attempt.submit(
+            lambda: step(page_book_for(location, RUN, 1, ["a", "b"]))
+        ).result()
+
+    def begin(attempt, number):
+        facts = page(number, last=1)
+        in_thread(attempt, lambda book: book.begin(facts, begins_span=number == 0))
+
+    def settle(attempt, number, route):
+        counts = {f"written/{route}": 10}
+        in_thread(
+            attempt, lambda book: book.settle(0, digest(number), route, 10, counts)
+        )
+
+    begin(early, 0)
+    begin(late, 0)
+    settle(early, 0, "a")
+    settle(late, 0, "a")
+    settle(late, 0, "b")
+    begin(late, 1)
+    settle(early, 0, "b")
+    settle(late, 1, "a")
+    settle(late, 1, "b")
+    for attempt in (late, early):  # the early one last, and not to the end
+        in_thread(attempt, lambda book: book.flush(at_once=True))
+        attempt.shutdown()
+    counts = {"scanned": 24, "written/a": 20, "written/b": 20}
+    assert chain_of(store) == Chain(None, is_done=True, counts=counts)
+
+
+def test_pages_that_wait_for_their_files_are_cut_with_them():
     book = PageBook(None, ["backup"])
     facts = [PageFacts(0, key(n) if n else None, key(n + 1), 1, {}) for n in range(3)]
 
@@ -270,8 +310,6 @@ def test_pages_that_wait_for_their_files_are_cut_by_who_read_them():
     read(0, begins_span=True)
     read(1, begins_span=False)
     book.flush(at_once=True)  # there is nobody to write to
-    with ThreadPoolExecutor(1) as other:
-        assert other.submit(book.cut).result() == []
     counts = {"written/backup": 2}
     assert book.cut() == [Span(0, b"", key(2), counts)]
     read(2, begins_span=False)

@@ -155,19 +155,20 @@ class WriteFiles(beam.DoFn):
         self._tally = Tally(self._run)
         kept_in = self._rejected_directory
         self._rejected_files = kept_in and RejectedFiles(kept_in, BACKUP)
-        self._group: _Group | None = None
+        self._groups: GroupWriter | None = None
         run = self._run
         if run is not None and run.ledger is not None and is_resumable(run):
-            book = book_of(run)
-            assert book is not None  # the run is accounted for
-            writer = GroupWriter(open_store(run.ledger), run.run_id, run.epoch)
-            self._group = _Group(book, writer)
+            self._groups = GroupWriter(open_store(run.ledger), run.run_id, run.epoch)
 
     def start_bundle(self) -> None:
-        """Forgets the files of a bundle that failed."""
+        """Forgets the files and pages of a bundle that failed."""
         self.teardown()
-        if self._group is not None:
-            self._group.forget()
+        self._group: _Group | None = None
+        if self._groups is not None:
+            book = book_of(self._run)
+            assert book is not None  # the run is accounted for
+            book.cut()
+            self._group = _Group(book, self._groups)
 
     @beam.DoFn.yields_elements  # type: ignore[untyped-decorator]
     def process_batch(self, batch: ItemBatch) -> Iterator[_Written]:
@@ -291,11 +292,6 @@ class _Group:
         self.drafts: list[Draft] = []
         self.written_bytes = 0
         self.pages: defaultdict[Origin, list[int]] = defaultdict(lambda: [0, 0])
-
-    def forget(self) -> None:
-        """Drops what a bundle that failed has left, this thread's pages included."""
-        self._begin()
-        self._book.cut()
 
     def add(self, origin: Origin | None, items: int, rejected: int) -> None:
         """Notes that a page's items are in the open files, but for the rejected."""

@@ -1,4 +1,4 @@
-"""The book of one process: pages on their way, until each route has settled them.
+"""The book of one attempt: pages on their way, until each route has settled them.
 
     scan:          begin(page) ---+
     shared filter: left_out(…) ---+--> the page is settled --> it extends its span
@@ -6,8 +6,10 @@
                                                      flush --> ReceiptWriter
                                                        cut --> a group, with its files
 
-Scan and sinks are steps of one fused stage, so the same process sees all of a page.
-No Beam here.
+Scan and sinks are steps of one fused stage, and a bundle of it has one thread from its
+first page to its end. So a thread has a book of its own: where a runner reads a segment
+again while the earlier attempt is still at work in the same process, neither settles
+the pages of the other, and each writes receipts of its own. No Beam here.
 """
 
 import os
@@ -50,7 +52,6 @@ class PageFacts:
 
 @dataclass(slots=True)
 class _OpenPage:
-    owner: int
     facts: PageFacts
     begins_span: bool
     counts: Counter[str]
@@ -61,7 +62,6 @@ class _OpenPage:
 
 @dataclass(slots=True)
 class _OpenSpan:
-    owner: int
     segment: int
     start: bytes
     end_key: bytes | None = None
@@ -76,7 +76,7 @@ _Place = tuple[int, bytes]
 
 
 class PageBook:
-    """Settles pages and writes their receipts. Any thread may call.
+    """Settles pages and writes their receipts. One thread calls.
 
     Args:
         writer: takes the spans; None leaves them until they are cut.
@@ -99,8 +99,6 @@ class PageBook:
         self._interval_seconds = flush_interval_seconds
         self._flushed_at = self._clock.monotonic()
         self._silent_since: float | None = None  # the first of the refusals in a row
-        self._counting = threading.Lock()  # for memory: never held during a write
-        self._writing = threading.Lock()  # spans reach the ledger in order
         self._pages: dict[_Place, _OpenPage] = {}
         self._by_end: dict[_Place, _OpenSpan] = {}
         self._changed: dict[_Place, _OpenSpan] = {}
@@ -115,13 +113,11 @@ class PageBook:
                 of an earlier one.
         """
         place = page.segment, page_digest(page.start_key)
-        with self._counting:
-            if begins_span:
-                self._forget_spans_of(page.segment)
-            owner = threading.get_ident()
-            opened = _OpenPage(owner, page, begins_span, Counter(page.counts))
-            self._pages[place] = opened
-            self._close_if_settled(place, opened)
+        if begins_span:
+            self._forget_spans_of(page.segment)
+        opened = _OpenPage(page, begins_span, Counter(page.counts))
+        self._pages[place] = opened
+        self._close_if_settled(place, opened)
 
     def left_out(self, segment: int, page: bytes, name: str, items: int) -> None:
         """Accounts for items that no route will see.
@@ -132,12 +128,11 @@ class PageBook:
             name: of the count.
             items: how many.
         """
-        with self._counting:
-            opened = self._pages.get((segment, page))
-            if opened is not None and items:
-                opened.left_out += items
-                opened.counts[name] += items
-                self._close_if_settled((segment, page), opened)
+        opened = self._pages.get((segment, page))
+        if opened is not None and items:
+            opened.left_out += items
+            opened.counts[name] += items
+            self._close_if_settled((segment, page), opened)
 
     def settle(
         self,
@@ -161,13 +156,12 @@ class PageBook:
                 is a span by itself, so that its receipt tells whether the file
                 counts: see `counted_pages`.
         """
-        with self._counting:
-            opened = self._pages.get((segment, page))
-            if opened is not None:
-                opened.stands_alone |= has_file
-                opened.seen[route] += items
-                opened.counts.update(counts)
-                self._close_if_settled((segment, page), opened)
+        opened = self._pages.get((segment, page))
+        if opened is not None:
+            opened.stands_alone |= has_file
+            opened.seen[route] += items
+            opened.counts.update(counts)
+            self._close_if_settled((segment, page), opened)
 
     def flush(self, *, at_once: bool = False) -> None:
         """Writes the spans that changed, if it is time.
@@ -198,38 +192,22 @@ class PageBook:
 
     def _flush(self, *, at_once: bool) -> None:
         assert self._writer is not None  # flush has looked
-        with self._writing:
-            with self._counting:
-                now = self._clock.monotonic()
-                is_due = now - self._flushed_at >= self._interval_seconds
-                if not self._changed or not (is_due or at_once):
-                    return
-                self._flushed_at = now
-                changed, self._changed = self._changed, {}
-                spans = [span.frozen() for span in changed.values()]
-            try:
-                self._writer.write(spans)
-            except BaseException:
-                with self._counting:
-                    self._changed = changed | self._changed
-                raise
-            self._silent_since = None
+        now = self._clock.monotonic()
+        is_due = now - self._flushed_at >= self._interval_seconds
+        if not self._changed or not (is_due or at_once):
+            return
+        self._flushed_at = now
+        # Until they are written they stay changed: the next flush writes them again.
+        self._writer.write([span.frozen() for span in self._changed.values()])
+        self._changed.clear()
+        self._silent_since = None
 
     def cut(self) -> list[Span]:
-        """Takes the settled spans of the caller's pages; later pages begin new ones.
-
-        A bundle has one thread from its first page to its end: the caller's pages are
-        those that its thread has begun.
-        """
-        mine = threading.get_ident()
-        with self._counting:
-            changed = self._changed.items()
-            places = [place for place, span in changed if span.owner == mine]
-            spans = [self._changed.pop(place).frozen() for place in places]
-            ends = self._by_end.items()
-            for end in [end for end, span in ends if span.owner == mine]:
-                del self._by_end[end]
-            return spans
+        """Takes the settled spans; later pages begin new ones."""
+        spans = [span.frozen() for span in self._changed.values()]
+        self._changed.clear()
+        self._by_end.clear()
+        return spans
 
     def _forget_spans_of(self, segment: int) -> None:
         for place in [place for place in self._by_end if place[0] == segment]:
@@ -243,8 +221,7 @@ class PageBook:
         begins = page.begins_span or page.stands_alone
         span = None if begins else self._by_end.pop(place, None)
         if span is None:
-            span = _OpenSpan(page.owner, *place)
-        span.owner = page.owner
+            span = _OpenSpan(*place)
         span.end_key = page.facts.end_key
         span.counts.update(page.counts)
         self._changed[span.segment, span.start] = span
@@ -260,7 +237,10 @@ def page_book_for(
     *,
     by_file: bool = False,
 ) -> PageBook:
-    """Returns this process's one book of a run; a forked child gets its own.
+    """Returns the calling thread's book of a run; a forked child gets its own.
+
+    Ask in each bundle: the steps of a stage are set up by one thread, and may be run
+    by another one.
 
     Args:
         location: the run's ledger.
@@ -269,7 +249,7 @@ def page_book_for(
         routes: the names of all routes that the scan's items go to.
         by_file: whether spans wait for the files that hold their items.
     """
-    key = location, run_id, epoch
+    key = location, run_id, epoch, threading.get_ident()
     with _registry.lock:
         book = _registry.books.get(key)
         if book is None:
@@ -294,7 +274,7 @@ class _Registry:
     def renew(self) -> None:
         """Forgets everything; a lock copied by a fork may be held by nobody."""
         self.lock = threading.Lock()
-        self.books: dict[tuple[LedgerLocation, str, int], PageBook] = {}
+        self.books: dict[tuple[LedgerLocation, str, int, int], PageBook] = {}
 
 
 _registry = _Registry()
