@@ -23,7 +23,7 @@ from pipelines.launch import (
     start_run,
 )
 from pipelines.progress import ProgressPrinter
-from pipelines.resume import Resumed, check_tables, keep_run
+from pipelines.resume import Resumed, check_tables, keep_run, take_up_run
 from pipelines.run_directory import RunDirectory
 from pipelines.run_spec import RunSpec
 from transforms.archive.errors import FileSystemError
@@ -42,7 +42,6 @@ from transforms.ledger.location import open_store
 from transforms.ledger.page_groups import drop_unselected, read_groups, selected
 from transforms.ledger.patience import patiently
 from transforms.ledger.receipts import total_of_counts
-from transforms.ledger.run_record import take_up
 from transforms.planning.checks import check_source
 from transforms.planning.plan import CopyPlan
 from transforms.run_context import RunContext
@@ -121,14 +120,7 @@ def resume_backup(
     if options.dry_run:
         print("dry run: nothing was written")
         return ExitCode.DONE, None
-    record = take_up(resumed.store, resumed.record)
-    before = resumed.spec.run
-    context = replace(
-        options.run_context(before.run_id, before.ledger),
-        epoch=record.epoch,
-        accounted=before.accounted,
-        by_file=before.by_file,
-    )
+    context = take_up_run(resumed, options)
     started = resume_run(resumed.directory, context, beam_options, options)
     groups = drop_unselected(resumed.store, context.run_id, context.epoch)
     items = total_of_counts(group.counts for group in groups)

@@ -30,12 +30,12 @@ from pipelines.resume import (
     keep_run,
     open_resumed,
     resumed_words,
+    take_up_run,
 )
 from pipelines.run_spec import RunSpec, provide
 from pipelines.target_options import TargetOptions, targets_of
 from transforms.dynamodb.errors import JobStoppedError
 from transforms.ledger.location import open_store
-from transforms.ledger.run_record import take_up
 from transforms.planning.capacity import check_patience
 from transforms.planning.checks import check_copy
 from transforms.planning.plan import CopyPlan
@@ -177,13 +177,7 @@ def _resume(
     if options.dry_run:
         print("dry run: nothing was written")
         return ExitCode.DONE
-    record = take_up(resumed.store, resumed.record)
-    before = resumed.spec.run
-    context = replace(
-        options.run_context(before.run_id, before.ledger),
-        epoch=record.epoch,
-        accounted=before.accounted,
-    )
+    context = take_up_run(resumed, options)
     started = resume_run(resumed.directory, context, beam_options, options)
     spec = RunSpec(options=options, target=TargetOptions, run=context)
     return _run(started, spec, plan)

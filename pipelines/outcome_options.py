@@ -5,7 +5,7 @@ from typing import Literal
 
 from pipelines import conversions as convert
 from pipelines.flags import flag
-from pipelines.run_options import RUN_GROUP
+from pipelines.run_options import ON_REJECT, RUN_GROUP
 from pipelines.source_options import SourceOptions
 from transforms.reject_limit import RejectLimit
 from transforms.spool import Isolation
@@ -17,16 +17,7 @@ __all__ = ["OutcomeOptions"]
 class OutcomeOptions(SourceOptions):
     """What becomes of items that no target takes, and of targets that take none."""
 
-    on_reject: Literal["collect", "fail"] = field(
-        default="collect",
-        metadata=flag(
-            RUN_GROUP,
-            "an item the service refuses is kept in the run directory while the rest "
-            "goes on (collect, the default), or stops the job (fail)",
-            metavar="WHAT",
-            choices=("collect", "fail"),
-        ),
-    )
+    on_reject: Literal["collect", "fail"] = field(default="collect", metadata=ON_REJECT)
     max_rejected: RejectLimit | None = field(
         default=None,
         metadata=flag(

@@ -7,7 +7,7 @@ from pipelines import conversions as convert
 from pipelines.conversions import Columns
 from pipelines.flags import flag
 from pipelines.options import RouteOptions, routes_of
-from pipelines.run_options import RUN_GROUP, RunOptions
+from pipelines.run_options import ON_REJECT, RunOptions
 from transforms.dynamodb.errors import UserError
 from transforms.routes import Route
 
@@ -93,16 +93,7 @@ class RestoreOptions(RunOptions):
             convert=convert.switch,
         ),
     )
-    on_reject: Literal["collect", "fail"] = field(
-        default="collect",
-        metadata=flag(
-            RUN_GROUP,
-            "an item the service refuses is kept in the run directory while the rest "
-            "goes on (collect, the default), or stops the job (fail)",
-            metavar="WHAT",
-            choices=("collect", "fail"),
-        ),
-    )
+    on_reject: Literal["collect", "fail"] = field(default="collect", metadata=ON_REJECT)
     targets: tuple[RouteOptions, ...] = ()
 
     def __post_init__(self) -> None:

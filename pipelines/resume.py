@@ -21,11 +21,19 @@ from pipelines.run_options import RunOptions
 from pipelines.run_spec import RunSpec
 from transforms.dynamodb.errors import UserError
 from transforms.ledger.location import open_store
-from transforms.ledger.run_record import RunRecord, keep_record, read_record
+from transforms.ledger.run_record import RunRecord, keep_record, read_record, take_up
 from transforms.ledger.store import LedgerStore
 from transforms.planning.plan import CopyPlan
+from transforms.run_context import RunContext
 
-__all__ = ["Resumed", "check_tables", "keep_run", "open_resumed", "resumed_words"]
+__all__ = [
+    "Resumed",
+    "check_tables",
+    "keep_run",
+    "open_resumed",
+    "resumed_words",
+    "take_up_run",
+]
 
 _FLAG = "--resume"
 
@@ -109,6 +117,21 @@ def open_resumed(
     if ours:
         options = _with_machine(options, spec.target, ours, record)
     return Resumed(record, spec, store, directory), options, beam_words
+
+
+def take_up_run(resumed: Resumed, options: RunOptions) -> RunContext:
+    """Begins a run's next epoch; returns what its workers are told.
+
+    Raises:
+        UserError: another process does so at this moment.
+    """
+    before = resumed.spec.run
+    return replace(
+        options.run_context(before.run_id, before.ledger),
+        epoch=take_up(resumed.store, resumed.record).epoch,
+        accounted=before.accounted,
+        by_file=before.by_file,
+    )
 
 
 def _with_machine(

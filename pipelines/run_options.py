@@ -10,9 +10,18 @@ from transforms.dynamodb.transport_types import TransportConfig
 from transforms.ledger.location import LedgerLocation
 from transforms.run_context import RunContext
 
-__all__ = ["RUN_GROUP", "RunOptions", "said_of_run"]
+__all__ = ["ON_REJECT", "RUN_GROUP", "RunOptions", "said_of_run"]
 
 RUN_GROUP = "The run"
+
+ON_REJECT = flag(
+    RUN_GROUP,
+    "an item the service refuses is kept in the run directory while the rest "
+    "goes on (collect, the default), or stops the job (fail)",
+    metavar="WHAT",
+    choices=("collect", "fail"),
+)
+"""Of commands that write items to tables."""
 """Heading of these options in every command's help, where it comes last."""
 
 

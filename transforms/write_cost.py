@@ -40,7 +40,7 @@ class WriteCost:
 
     @property
     def is_known(self) -> bool:
-        """Whether any request has been answered: the ratio is more than a guess."""
+        """Whether any item has been billed: the ratio is more than a guess."""
         return self._is_known
 
     def of(self, items: int, size_bytes: int) -> float:
@@ -53,12 +53,17 @@ class WriteCost:
         return items if cost <= units else max(1, int(items * units / cost))
 
     def learn(self, units: float, items: int, size_bytes: int) -> None:
-        """Takes a bill; the first one counts whole. One of 0 units teaches nothing."""
+        """Takes a bill; the first one counts whole.
+
+        One of 0 units teaches no ratio, and one of no items, all of them unprocessed,
+        nothing at all.
+        """
         if items and units:
             ratio = units / (items + size_bytes / _WRITE_UNIT_BYTES)
             weight = 1 / _LEARNING if self._is_known else 1.0
             self._ratio += (ratio - self._ratio) * weight
-        self._is_known = True
+        if items:
+            self._is_known = True
 
 
 _costs: WeakKeyDictionary[Limiter, dict[str, WriteCost]] = WeakKeyDictionary()

@@ -17,7 +17,7 @@ Shown = Literal["step", "bootstrap"]
 
 # API_StartJobRun and API_Cluster: the forms of their ids.
 _CLUSTER = {"emr": r"j-[A-Z0-9]+", "emr-on-eks": r"[0-9a-z]{1,64}"}
-_EXAMPLES = {"emr": "j-2AXXXXXXGAPLF", "emr-on-eks": "123456abcdef"}
+_EXAMPLES = {"emr": "j-1K48N7QDWGAPL", "emr-on-eks": "123456abcdef"}
 _CODE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?")
 _ROLE = re.compile(r"arn:aws[a-zA-Z0-9-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")

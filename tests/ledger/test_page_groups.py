@@ -184,3 +184,19 @@ def test_content_of_any_size_goes_into_rows_that_every_store_takes():
     GroupWriter(store, RUN, 1).write([span(0, 0, PAGES)], content)
     GroupWriter(store, RUN, 1).write([span(1, 0, PAGES)], b"small")
     assert [group.content for group in read_groups(store, RUN)] == [content, b"small"]
+
+
+def test_a_group_that_comes_while_others_are_sealed_leaves_no_seal(monkeypatch):
+    """A lost worker's: it counts in place of the group that reached the end."""
+    store = new_store()
+    GroupWriter(store, RUN, 1).write([span(n, 0, PAGES) for n in range(SEGMENTS)], b"")
+    late, put_many = GroupWriter(store, RUN, 1), store.put_many
+
+    def put_after_the_late_group(rows):
+        late.write([span(0, 0, 1)], b"")
+        put_many(rows)
+
+    monkeypatch.setattr(store, "put_many", put_after_the_late_group)
+    with pytest.raises(LedgerError, match="are not complete"):
+        seal_groups(store, RUN, SEGMENTS)
+    GroupWriter(store, RUN, 1).write([span(0, 1, PAGES)], b"")  # nothing is sealed

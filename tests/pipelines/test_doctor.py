@@ -4,17 +4,16 @@ import json
 import socket
 import stat
 import sys
-import threading
 import zipfile
 from contextlib import closing
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from pipelines.commands import run
 from pipelines.versions import versions_here
 from tests.support.engines import make_table, unique_name
+from tests.support.http_server import QuietHandler, serving
 
 DRIVER = "org/apache/beam/runners/flink/FlinkJobServerDriver.class"
 VERSION = "META-INF/maven/org.apache.beam/beam-runners-flink-1.19/pom.xml"
@@ -65,22 +64,15 @@ def flink():
         "/overview": {"taskmanagers": 2, "slots-total": 2},
     }
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
+    class Handler(QuietHandler):
+        def do_GET(self):  # noqa: N802 (the name that http.server calls)
             body = json.dumps(replies[self.path]).encode()
             self.send_response(200)
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *words):
-            del words
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield JobManager(f"127.0.0.1:{server.server_port}", replies)
-        server.shutdown()
-        thread.join()
+    with serving(Handler) as place:
+        yield JobManager(place, replies)
 
 
 def nobody():

@@ -232,3 +232,40 @@ def submit(cluster: Cluster, jar: Path) -> tuple[int, str]:
 def account(printed: str) -> str:
     """The last line, which is the account of the items."""
     return printed.strip().splitlines()[-1]
+
+
+# A name so long that an item which just fits in the source is too large in a target.
+_LONGER = "id,colour:colour,payload,odd:" + "y" * 20_000
+
+
+def assert_a_worker_error_is_said(copy: Copy) -> None:
+    """An item that no target takes fails the job; its user learns why and where."""
+    client = copy.engine.dynamodb(SOURCE)
+    odd = {"id": {"S": "odd"}, "odd": {"S": "x" * 400_000}}
+    client.put_item(TableName=copy.source, Item=odd)
+    code, printed = copy.run("--on-reject", "fail", "--columns", _LONGER)
+    assert code == 3, printed
+    assert "ItemTooLarge" in account(printed)
+    assert "job-server.log" in account(printed)
+    assert "logs of the cluster" in account(printed)
+
+
+def assert_one_jar_does_two_jobs(
+    engine: Engine, cluster: Cluster, folder: Path
+) -> Path:
+    """Builds a jar and launches it twice, with other tables and filters; returns it."""
+    jar = folder / "job.jar"
+    for number, (item_filter, expected) in enumerate([("n < 50", 50), ("n < 7", 7)]):
+        own = folder / str(number)
+        own.mkdir()
+        copy = Copy.prepare(engine, cluster, own)
+        if not jar.exists():
+            code, printed = copy.build(jar)
+            assert code == 0, printed
+        code, printed = finish(copy.launch(jar, item_filter))
+        assert code == 0, printed
+        assert f"us-west-2: written {expected}" in account(printed)
+        assert len(copy.found(WEST, copy.west)) == expected
+        assert len(copy.found(EAST, copy.east)) == 600
+        copy.close()
+    return jar

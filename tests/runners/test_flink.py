@@ -4,14 +4,17 @@ import signal
 
 import pytest
 
-from tests.runners.scenarios import Copy, account, finish, submit
+from tests.runners.scenarios import (
+    Copy,
+    account,
+    assert_a_worker_error_is_said,
+    assert_one_jar_does_two_jobs,
+    finish,
+    submit,
+)
 from tests.support.processes import becomes_true
 
 pytestmark = [pytest.mark.runner, pytest.mark.dynoxide, pytest.mark.timeout(600)]
-
-
-# A name so long that an item which just fits in the source is too large in a target.
-LONGER = "id,colour:colour,payload,odd:" + "y" * 20_000
 
 
 @pytest.fixture
@@ -55,31 +58,11 @@ def test_a_job_survives_the_loss_of_a_task_manager(copy):
 
 
 def test_a_worker_error_is_said_with_the_place_of_the_logs(copy):
-    client = copy.engine.dynamodb("eu-west-1")
-    odd = {"id": {"S": "odd"}, "odd": {"S": "x" * 400_000}}
-    client.put_item(TableName=copy.source, Item=odd)
-    code, printed = copy.run("--on-reject", "fail", "--columns", LONGER)
-    assert code == 3, printed
-    assert "ItemTooLarge" in account(printed)
-    assert "job-server.log" in account(printed)
-    assert "logs of the cluster" in account(printed)
+    assert_a_worker_error_is_said(copy)
 
 
 def test_a_job_is_built_once_and_launched_twice(dynoxide, flink_cluster, tmp_path):
-    jar = tmp_path / "job.jar"
-    for number, (item_filter, expected) in enumerate([("n < 50", 50), ("n < 7", 7)]):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        copy = Copy.prepare(dynoxide, flink_cluster, folder)
-        if not jar.exists():
-            code, printed = copy.build(jar)
-            assert code == 0, printed
-        code, printed = finish(copy.launch(jar, item_filter))
-        assert code == 0, printed
-        assert f"us-west-2: written {expected}" in account(printed)
-        assert len(copy.found("us-west-2", copy.west)) == expected
-        assert len(copy.found("us-east-1", copy.east)) == 600
-        copy.close()
+    jar = assert_one_jar_does_two_jobs(dynoxide, flink_cluster, tmp_path)
     code, printed = submit(flink_cluster, jar)
     assert code != 0
     assert "beam-dynamodb template launch" in printed

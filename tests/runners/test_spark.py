@@ -5,13 +5,15 @@ import signal
 
 import pytest
 
-from tests.runners.scenarios import Copy, account, finish
+from tests.runners.scenarios import (
+    Copy,
+    account,
+    assert_a_worker_error_is_said,
+    assert_one_jar_does_two_jobs,
+    finish,
+)
 
 pytestmark = [pytest.mark.runner, pytest.mark.dynoxide, pytest.mark.timeout(600)]
-
-
-# A name so long that an item which just fits in the source is too large in a target.
-LONGER = "id,colour:colour,payload,odd:" + "y" * 20_000
 
 
 @pytest.fixture
@@ -46,29 +48,9 @@ def test_a_job_survives_the_loss_of_an_executor(copy):
 
 
 def test_a_worker_error_is_said_with_the_place_of_the_logs(copy):
-    client = copy.engine.dynamodb("eu-west-1")
-    odd = {"id": {"S": "odd"}, "odd": {"S": "x" * 400_000}}
-    client.put_item(TableName=copy.source, Item=odd)
-    code, printed = copy.run("--on-reject", "fail", "--columns", LONGER)
-    assert code == 3, printed
-    assert "ItemTooLarge" in account(printed)
-    assert "job-server.log" in account(printed)
-    assert "logs of the cluster" in account(printed)
+    assert_a_worker_error_is_said(copy)
 
 
 @pytest.mark.runner_full  # Flink's runs always; to build Spark's takes a minute
 def test_a_job_is_built_once_and_launched_twice(dynoxide, spark_cluster, tmp_path):
-    jar = tmp_path / "job.jar"
-    for number, (item_filter, expected) in enumerate([("n < 50", 50), ("n < 7", 7)]):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        copy = Copy.prepare(dynoxide, spark_cluster, folder)
-        if not jar.exists():
-            code, printed = copy.build(jar)
-            assert code == 0, printed
-        code, printed = finish(copy.launch(jar, item_filter))
-        assert code == 0, printed
-        assert f"us-west-2: written {expected}" in account(printed)
-        assert len(copy.found("us-west-2", copy.west)) == expected
-        assert len(copy.found("us-east-1", copy.east)) == 600
-        copy.close()
+    assert_one_jar_does_two_jobs(dynoxide, spark_cluster, tmp_path)

@@ -8,14 +8,14 @@ import gzip
 import hashlib
 import http.client
 import json
-import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.support.http_server import QuietHandler, serving
 
 __all__ = ["ExportService", "export_service"]
 
@@ -112,10 +112,10 @@ def export_service(
     assert target.hostname is not None
     host, port = target.hostname, target.port
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:
+        def do_POST(self) -> None:  # noqa: N802 (the name that http.server calls)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             operation = self.headers.get(_TARGET, "").rpartition(".")[2]
             own = service.answer(operation, json.loads(body))
@@ -142,16 +142,6 @@ def export_service(
             self.end_headers()
             self.wfile.write(data)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    service.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(Handler) as place:
+        service.url = f"http://{place}"
         yield service
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)

@@ -4,8 +4,9 @@ import http.client
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from tests.support.http_server import QuietHandler, serving
 
 __all__ = ["FaultyStore", "faulty_store"]
 
@@ -55,7 +56,7 @@ def faulty_store(
     assert target.hostname is not None
     host, port = target.hostname, target.port
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def answer(self) -> None:
@@ -95,16 +96,6 @@ def faulty_store(
 
         do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = answer  # noqa: N815
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    store.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(Handler) as place:
+        store.url = f"http://{place}"
         yield store
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)

@@ -140,3 +140,12 @@ def test_writers_of_one_limiter_share_what_they_know():
     assert cost_of(limiter, "put").is_known
     assert not cost_of(limiter, "delete").is_known
     assert not cost_of(TokenBucket(5, 5, HeldClock()), "put").is_known
+
+
+def test_a_bill_of_no_items_teaches_nothing():
+    cost = WriteCost()
+    cost.learn(0.0, 0, 0)
+    assert not cost.is_known
+    cost.learn(100.0, 25, 0)
+    assert cost.is_known
+    assert cost.of(25, 0) == 100.0

@@ -278,16 +278,16 @@ class TableDescription:
     table_id: str
     status: str
     keys: KeySchema
-    item_count: int
-    size_bytes: int
-    billing_mode: Literal["PROVISIONED", "PAY_PER_REQUEST", "UNKNOWN"]
-    read_units: int
-    write_units: int
-    max_read_units: int | None
-    max_write_units: int | None
-    warm_read_units: int | None
-    warm_write_units: int | None
-    indexes: tuple[IndexDescription, ...]
+    item_count: int = 0
+    size_bytes: int = 0
+    billing_mode: Literal["PROVISIONED", "PAY_PER_REQUEST", "UNKNOWN"] = "UNKNOWN"
+    read_units: int = 0
+    write_units: int = 0
+    max_read_units: int | None = None
+    max_write_units: int | None = None
+    warm_read_units: int | None = None
+    warm_write_units: int | None = None
+    indexes: tuple[IndexDescription, ...] = ()
 
     @property
     def account(self) -> str:
@@ -305,16 +305,6 @@ class TableDescription:
             table_id="",
             status="ACTIVE",
             keys=keys,
-            item_count=0,
-            size_bytes=0,
-            billing_mode="UNKNOWN",
-            read_units=0,
-            write_units=0,
-            max_read_units=None,
-            max_write_units=None,
-            warm_read_units=None,
-            warm_write_units=None,
-            indexes=(),
         )
 
     @classmethod
