@@ -144,8 +144,9 @@ def test_writers_of_one_limiter_share_what_they_know():
 
 def test_a_bill_of_no_items_teaches_nothing():
     cost = WriteCost()
-    cost.learn(0.0, 0, 0)
-    assert not cost.is_known
-    cost.learn(100.0, 25, 0)
-    assert cost.is_known
+    known = []
+    for units, items in ((0.0, 0), (100.0, 25)):
+        cost.learn(units, items, 0)
+        known.append(cost.is_known)
+    assert known == [False, True]
     assert cost.of(25, 0) == 100.0
