@@ -13,7 +13,8 @@ from tests.support.engines import make_table, unique_name
 from transforms.dynamodb.tables import TableRef
 from transforms.items import Item, Page
 from transforms.run_values import Given
-from transforms.scan import ReadFromDynamoDB, ScanPages, describe
+from transforms.scan import ReadFromDynamoDB
+from transforms.scan_dofns import ScanPages, describe
 from transforms.throttle.rate import Rate
 
 REGION = "eu-west-1"
