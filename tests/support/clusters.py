@@ -120,6 +120,13 @@ def descendants_of(pid: int) -> list[int]:
     return [*children, *(far for near in children for far in descendants_of(near))]
 
 
+def java_environment() -> dict[str, str]:
+    """Of a process of Java: little of our own, and credentials of emulators alone."""
+    wanted = ("PATH", "HOME", "LANG", "TMPDIR", "JAVA_HOME")
+    own = {name: os.environ[name] for name in wanted if name in os.environ}
+    return own | dict(MotoEngine().environment())
+
+
 class Cluster(ABC):
     """Processes that are started together, waited for, and stopped together."""
 
@@ -170,9 +177,7 @@ class Cluster(ABC):
 
     def environment(self) -> dict[str, str]:
         """Of the cluster's processes, and so of the Python workers that they start."""
-        wanted = ("PATH", "HOME", "LANG", "TMPDIR", "JAVA_HOME")
-        own = {name: os.environ[name] for name in wanted if name in os.environ}
-        return own | dict(MotoEngine().environment())
+        return java_environment()
 
     @property
     @abstractmethod

@@ -71,7 +71,7 @@ def _go_missing() -> str | None:
 
 def _clusters_missing() -> str | None:
     remedy = "`deploy/job-servers/build --with-clusters` builds it"
-    for name in ("flink-cluster", "spark-cluster"):
+    for name in ("flink-cluster", "spark-cluster", "sql"):
         if not (build_folder() / f"{name}.made-by").exists():
             return f"no {name} in {build_folder()}; {remedy}"
     return None if shutil.which("java") else "java is not on PATH; install a Java 17"
