@@ -4,8 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import pytest
@@ -25,6 +26,7 @@ from tests.support.engines import make_table, unique_name
 from tests.support.objects import all_items
 from transforms.archive.errors import DamagedBackupError
 from transforms.beam_yaml.configuration import typed
+from transforms.beam_yaml.items_and_rows import as_items
 from transforms.beam_yaml.reading import (
     query_items,
     read_from_dynamodb,
@@ -254,6 +256,30 @@ def test_what_is_exported_is_read_again(export, tmp_path):
     again = collect(transforms.ReadFromDynamoDBExport(done["path"]))
     assert {item.wire for item in again} == {
         item.wire for item in collect(transforms.ReadFromDynamoDBExport(str(export)))
+    }
+
+
+class Spot(NamedTuple):
+    lat: float
+
+
+class Bird(NamedTuple):
+    name: str
+    seen: Mapping[str, Spot]
+
+
+def test_a_map_of_rows_becomes_a_map_of_maps():
+    bird = Bird("auk", {"june": Spot(1.5)})
+
+    class Birds(beam.PTransform[Any, Any]):
+        def expand(self, pbegin: Any) -> Any:
+            rows = pbegin | beam.Create([bird]).with_output_types(Bird)
+            return rows | as_items(rows)
+
+    (item,) = collect(Birds())
+    assert json.loads(item.wire) == {
+        "name": {"S": "auk"},
+        "seen": {"M": {"june": {"M": {"lat": {"N": "1.5"}}}}},
     }
 
 

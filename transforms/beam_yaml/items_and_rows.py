@@ -1,7 +1,7 @@
 """Items where rows came, and rows of what a sink tells: Beam YAML knows rows alone."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import apache_beam as beam
@@ -74,11 +74,13 @@ class _RowsToItems(beam.DoFn):
 
 
 def _plain(value: Any) -> Any:
-    """A row within a row becomes a map, and a timestamp of Beam a text."""
+    """A row becomes a map, and a timestamp of Beam a text, at any depth."""
     if isinstance(value, Timestamp):
         return value.to_rfc3339()
     if hasattr(value, "_asdict"):
         return {name: _plain(one) for name, one in value._asdict().items()}
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return value
