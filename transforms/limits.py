@@ -211,6 +211,7 @@ class _Maker:
                 worker_id=new_worker_id(),
                 clock=self._clock,
                 rng=rng,
+                epoch=run.epoch,
             )
 
         return LeasedLimiter(bucket, make_holder)

@@ -134,6 +134,8 @@ class ScanPages(beam.DoFn, beam.RestrictionProvider):
                     self._tally.add(metrics.QUERIED, read.page.scanned_count)
                 if self._book is not None:
                     is_first = read.segment not in begun
+                    if not is_first:
+                        self._book.await_settled(read.segment)
                     self._book.begin(_facts(read), begins_span=is_first)
                     begun.add(read.segment)
                 if read.page.items:

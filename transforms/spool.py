@@ -8,6 +8,7 @@ the process ends, and nobody else can open it. No Beam here.
 """
 
 import errno
+import logging
 import os
 import tempfile
 import threading
@@ -23,6 +24,8 @@ from transforms.outcomes import Refused
 
 __all__ = ["Isolation", "Spool", "Stored"]
 
+_logger = logging.getLogger(__name__)
+
 _LEAVE_FREE_BYTES = 512 * 1024 * 1024
 """A spool never fills a disk: ledgers and rejected files may be there too."""
 
@@ -35,7 +38,7 @@ class Isolation:
         spool_bytes: how much may wait on disk for one route in one worker; above it
             that route holds the scan up, as all do without this.
         directory: on a local disk of each worker; None for the system's temporary
-            directory.
+            directory, or /var/tmp if that is memory.
     """
 
     spool_bytes: int = 10_000_000_000
@@ -124,7 +127,7 @@ class Spool:
         if self._is_closed:
             raise OSError(errno.EBADF, "the spool was closed")
         if self._file is None:
-            self._file = _nameless_file(self._where.directory)
+            self._file = _nameless_file(_on_disk(self._where.directory))
         return self._file
 
     def _write(self, file: int, data: bytes) -> None:
@@ -148,7 +151,46 @@ def _size_at_most(items: Sequence[Wire], refused: Sequence[Refused]) -> int:
     return sizes + sum(len(each.wire) + 4 * len(each.reason) + 32 for each in refused)
 
 
-def _nameless_file(directory: str | None) -> int:
+_LASTING_DIRECTORY = Path("/var/tmp")  # noqa: S108  # by the FHS no memory, unlike /tmp
+
+
+def _on_disk(directory: str | None) -> Path:
+    """Returns where a spool is to lie: on a disk, if there is one to be had."""
+    chosen = Path(directory or tempfile.gettempdir())
+    if not _is_in_memory(chosen):
+        return chosen
+    if directory is None and _is_usable(_LASTING_DIRECTORY):
+        return _LASTING_DIRECTORY
+    _logger.warning(
+        "the spool of a route that lags lies in %s, which is memory (tmpfs); put %s on "
+        "a disk, or bound it by --spool-bytes",
+        chosen,
+        "--run-dir" if directory else "TMPDIR",
+    )
+    return chosen
+
+
+def _is_usable(directory: Path) -> bool:
+    return os.access(directory, os.W_OK | os.X_OK) and not _is_in_memory(directory)
+
+
+def _is_in_memory(directory: Path) -> bool:
+    """Tells whether files there take memory; False where no Linux says so."""
+    device = directory.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    # 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
+    for line in mounts.splitlines():
+        mount, _, kind = line.partition(" - ")
+        if mount.split()[2] == number:
+            return kind.split()[0] in ("tmpfs", "ramfs")
+    return False
+
+
+def _nameless_file(directory: Path) -> int:
     """Opens a file that nobody else can find."""
     made = Path(tempfile.mkdtemp(prefix="spool-", dir=directory))  # 0700
     try:

@@ -136,6 +136,8 @@ class WriteItems(beam.DoFn):
         super().__init__()  # type: ignore[no-untyped-call]
         self._branches, self._index = branches, index
         self._writer: ItemWriter | None = None
+        self._book: PageBook | None = None
+        self._ready: list[Written] = []
 
     def setup(self) -> None:
         """Opens the route's table: its keys, its capacity, its client."""
@@ -170,14 +172,18 @@ class WriteItems(beam.DoFn):
         # A mapping may give two items one key.
         keys_unique = self._options.keys_unique and self._route.mapping is None
         lanes = self._target.make_writer(
-            keys_unique=keys_unique, keeps_superseded=bool(self._superseded_files)
+            keys_unique=keys_unique,
+            keeps_superseded=bool(self._superseded_files),
+            on_finished=self._book.news.set if self._book else None,
         )
         isolation, run = self._options.isolation, self._options.run
-        self._writer = lanes
+        self._writer = self._lanes = lanes
         if isolation is not None:
             self._writer = SpooledWriter(
                 lanes, Spool(isolation), lambda: run is not None and stop_requested(run)
             )
+        elif self._book is not None:
+            self._book.join(self._route.name, self)
 
     @beam.DoFn.yields_elements  # type: ignore[untyped-decorator]
     def process_batch(self, batch: ItemBatch) -> Iterator[Written]:
@@ -199,7 +205,21 @@ class WriteItems(beam.DoFn):
             refused = [Refused(*each, 0) for each in done.rejected]
             self._refuse_to_go_on(refused)
             writer.submit(done.kept.wires, token, refused)
-        yield from self._results(writer.take_finished())
+        self.settle_finished()
+        yield from self._take_ready()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any item is on its way, or written and not settled."""
+        return self._lanes.is_busy
+
+    def settle_finished(self) -> None:
+        """Settles what is written by now; it is yielded with the next batch."""
+        self._ready += self._results(self._open_writer().take_finished())
+
+    def _take_ready(self) -> list[Written]:
+        ready, self._ready = self._ready, []
+        return ready
 
     def finish_bundle(self) -> Iterator[Finished]:
         """Waits for everything in flight; yields the rest of the results."""
@@ -207,7 +227,8 @@ class WriteItems(beam.DoFn):
         # A run with receipts finishes what is on its way; any other is run again.
         look_up = None if run and run.accounted else partial(stop_if_asked, run)
         for outcomes in self._drained(look_up):
-            yield from map(_in_global_window, self._results(outcomes))
+            self._ready += self._results(outcomes)
+            yield from map(_in_global_window, self._take_ready())
             self._tally.flush()
         waited = self._limiter.waited_seconds
         self._tally.add_units(
@@ -238,6 +259,9 @@ class WriteItems(beam.DoFn):
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+            self._ready.clear()
+            if self._book is not None:
+                self._book.join(self._route.name, None)
 
     def infer_output_type(self, _input_type: object) -> Any:
         """Receipts on the main output; the tagged one is typed by `write`."""

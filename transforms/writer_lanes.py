@@ -81,6 +81,8 @@ class LaneWriter(ABC):
             then the job stops. Waiting for our own rate does not count.
         keeps_superseded: outcomes hold the items that gave way, and not only count
             them.
+        on_finished: called, on either thread, when an outcome is complete or all of
+            it has failed.
         kind: what kind of write it is: each has a cost of its own.
     """
 
@@ -96,6 +98,7 @@ class LaneWriter(ABC):
         max_bytes_in_flight: int = 32 * 1024 * 1024,
         deadline_seconds: float = 600.0,
         keeps_superseded: bool = False,
+        on_finished: Callable[[], object] | None = None,
         kind: str = "put",
     ) -> None:
         self._client = client
@@ -108,6 +111,7 @@ class LaneWriter(ABC):
         self._max_bytes = max_bytes_in_flight
         self._deadline_seconds = deadline_seconds
         self._keeps_superseded = keeps_superseded
+        self._on_finished = on_finished or _nothing
         # Shared by both threads, under the condition's lock.
         self._changed = threading.Condition()
         self._bytes_in_flight = 0
@@ -136,6 +140,11 @@ class LaneWriter(ABC):
     def peak_bytes_in_flight(self) -> int:
         """The most bytes that were on their way at once."""
         return self._peak_bytes_in_flight
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is on its way, or done and not taken."""
+        return bool(self._unfinished or self._finished)
 
     # --- the caller's thread -------------------------------------------------
 
@@ -350,9 +359,15 @@ class LaneWriter(ABC):
             self._finished.append(outcome)
             self._keys_in_flight -= outcome.keys
             self._changed.notify_all()
+        self._on_finished()
 
     def _stop(self, error: BeamDynamoDBError) -> None:
         with self._changed:
             self._error = self._error or error
             self._changed.notify_all()
+        self._on_finished()
         self._queue.clear()
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""

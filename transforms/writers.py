@@ -1,6 +1,7 @@
 """Opens a route's target for writing, in the process that writes."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,13 +41,18 @@ class Target:
     transport: TransportConfig
 
     def make_writer(
-        self, *, keys_unique: bool, keeps_superseded: bool = False
+        self,
+        *,
+        keys_unique: bool,
+        keeps_superseded: bool = False,
+        on_finished: Callable[[], object] | None = None,
     ) -> LaneWriter:
         """Returns a writer with nothing in flight.
 
         Args:
             keys_unique: no two items that it is given have one key.
             keeps_superseded: its outcomes hold the items that gave way.
+            on_finished: called, on any thread, when one of them is complete.
         """
         lanes = (self.client, self.limiter, worker_loop().loop)
         options: dict[str, Any] = {
@@ -55,6 +61,7 @@ class Target:
             "keys": self.keys,
             "keys_unique": keys_unique,
             "keeps_superseded": keeps_superseded,
+            "on_finished": on_finished,
             "max_bytes_in_flight": MAX_BYTES_IN_FLIGHT,
             "deadline_seconds": self.transport.deadline_seconds,
         }

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,37 @@ class Copy:
         chains = read_chains(SQLiteStore(ledger), run_id).values()
         return sum(chain.counts.get("pages", 0) for chain in chains)
 
+    def pages_in_vain(self) -> dict[int, int]:
+        """Pages, by segment, of which something is written and that have no receipt.
+
+        They are what a resumption writes again. The pages are those of a scan by
+        boto3, which are the command's as long as the table stays as it is.
+        """
+        run_id = json.loads((self.directory / "run.json").read_text())["run"]["run_id"]
+        chains = read_chains(SQLiteStore(self.directory / "ledger.sqlite"), run_id)
+        there = self._written_keys()
+        in_vain = {}
+        for segment in range(SEGMENTS):
+            pages = self._pages_of(segment)
+            chain = chains.get(segment)
+            settled = chain.counts.get("pages", 0) if chain else 0
+            in_vain[segment] = sum(not there.isdisjoint(p) for p in pages[settled:])
+        return in_vain
+
+    def _written_keys(self) -> set[str]:
+        targets = ((EAST, self.east), (WEST, self.west))
+        return {key for target in targets for key in all_items(self.engine, *target)}
+
+    def _pages_of(self, segment: int) -> list[set[str]]:
+        scan = self.engine.dynamodb(SOURCE).get_paginator("scan")
+        pages = scan.paginate(
+            TableName=self._source,
+            Segment=segment,
+            TotalSegments=SEGMENTS,
+            PaginationConfig={"PageSize": PAGE_ITEMS},
+        )
+        return [{item["id"]["S"] for item in page["Items"]} for page in pages]
+
     def wait_for_pages(self, pages: int, process: subprocess.Popen[str]) -> None:
         """Returns when so many are settled, or the process has ended."""
         deadline = time.monotonic() + 120
@@ -204,13 +235,19 @@ def report(rows: list[Row]) -> None:
     if REPORT:
         path = Path(REPORT)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        named = [_by_name(row) for row in rows]
+        path.write_text(json.dumps(named, indent=1) + "\n")
         path.with_suffix(".md").write_text(table(rows))
+
+
+def _by_name(row: Row) -> dict[str, Any]:
+    """The row, its parts named as people say them."""
+    return {name.replace("_", " "): value for name, value in asdict(row).items()}
 
 
 def table(rows: list[Row]) -> str:
     """The rows as a table to read."""
-    names = [each.name for each in fields(Row)]
+    names = list(_by_name(rows[0]))
     lines = [names, ["---"] * len(names)]
     lines += [[str(value) for value in asdict(row).values()] for row in rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

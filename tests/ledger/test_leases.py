@@ -28,6 +28,8 @@ from transforms.ledger.errors import LedgerError, LedgerUnreachableError
 from transforms.ledger.lease_rows import WHOLE, read_leases
 from transforms.ledger.leased_limiter import LeasedLimiter
 from transforms.ledger.leases import LEASE_SECONDS, MARGIN_SECONDS, LeaseHolder
+from transforms.ledger.receipts import FencedError
+from transforms.ledger.run_record import RunRecord, keep_record, take_up
 from transforms.ledger.sqlite_store import SQLiteStore
 from transforms.ledger.store import LedgerStore
 from transforms.throttle.clock import Clock, HeldClock, SystemClock
@@ -189,6 +191,35 @@ def test_who_asks_for_nothing_any_more_gives_everything_back(tmp_path):
         assert read.pool.free == WHOLE
         await limiter.acquire(10)  # and may come back
         assert read_leases(store, "run", "budget").leases[0].parts == WHOLE
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_of_an_earlier_epoch_spends_nothing_once_its_lease_is_over(tmp_path):
+    """So a resumption that waits for one lease writes after the last of them."""
+    store = SQLiteStore(tmp_path / "ledger.sqlite")
+    keep_record(store, RunRecord("run", "{}", "{}"))
+
+    async def direct(function):
+        return function()
+
+    async def scenario() -> None:
+        clock = HeldClock(auto_advance=True)
+        late = holder_of(store, clock, 100, "late", run_blocking=direct)
+        await late.acquire(10)
+        take_up(store, RunRecord("run", "{}", "{}"))
+        taken_up_at, spent_at = clock.monotonic(), []
+
+        async def spend_for_ever() -> None:
+            while True:
+                await late.acquire(10)
+                spent_at.append(clock.monotonic())
+
+        with pytest.raises(FencedError, match="taken up by another process"):
+            await spend_for_ever()
+        assert taken_up_at < spent_at[-1] <= taken_up_at + LEASE_SECONDS
+        heir = holder_of(store, clock, 100, "heir", run_blocking=direct, epoch=2)
+        await heir.acquire(10)
 
     asyncio.run(scenario())
 

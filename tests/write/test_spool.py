@@ -2,8 +2,10 @@
 
 import os
 import stat
+import tempfile
 import threading
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -116,6 +118,39 @@ def test_nobody_else_finds_the_file_and_nothing_is_left_of_it(tmp_path, monkeypa
     spool.close()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(file)
+
+
+MEMORY = Path("/dev/shm")
+needs_tmpfs = pytest.mark.skipif(
+    not MEMORY.is_dir() or not spool_module._is_in_memory(MEMORY),
+    reason="this system has no tmpfs at /dev/shm",
+)
+
+
+def device_of_spool(where):
+    spool = Spool(where)
+    spool.put([b"item"], [])
+    device = os.fstat(spool._open()).st_dev
+    spool.close()
+    return device
+
+
+@needs_tmpfs
+def test_it_does_not_lie_in_memory_where_there_is_a_disk(monkeypatch, tmp_path, caplog):
+    """As where /tmp is a tmpfs: 10 GB of it would be 10 GB of memory."""
+    monkeypatch.setattr(tempfile, "tempdir", str(MEMORY))
+    monkeypatch.setattr(spool_module, "_LASTING_DIRECTORY", tmp_path)
+    assert device_of_spool(Isolation()) == tmp_path.stat().st_dev
+    assert not caplog.records
+
+
+@needs_tmpfs
+@pytest.mark.parametrize("directory", [None, str(MEMORY)])
+def test_where_there_is_memory_only_it_says_so(monkeypatch, caplog, directory):
+    monkeypatch.setattr(tempfile, "tempdir", str(MEMORY))
+    monkeypatch.setattr(spool_module, "_LASTING_DIRECTORY", MEMORY)
+    assert device_of_spool(Isolation(directory=directory)) == MEMORY.stat().st_dev
+    assert "is memory (tmpfs)" in caplog.text
 
 
 def test_what_was_read_is_given_back_to_the_disk():

@@ -161,6 +161,7 @@ def item_size_bytes(wire: Wire) -> int:
     a number 1 and 1 for every two significant digits (leading and trailing zeros do not
     count), L and M 3, and 1 for each element. AWS calls the figure for numbers
     approximate, and says nothing of sets: they count as the sum of their members.
+    dynoxide counts 1 more for a sign, and 1 where the point parts a pair of digits.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 
     Raises:

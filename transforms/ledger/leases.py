@@ -12,6 +12,9 @@ Why the sum of what workers spend never exceeds the promise:
 - Others count from *after* the reply that showed them a renewal of the row, and take
   it over only if no other renewal came for a whole lease and a margin.
 - A giver stops spending what it gives before it commits the gift.
+
+A run that is taken up (`--resume`) waits for one lease: a worker of an earlier epoch
+gets no other one, because each look at the budget is one at the run's epoch too.
 """
 
 import asyncio
@@ -32,7 +35,8 @@ from transforms.ledger.lease_rows import (
     leases_partition,
     read_leases,
 )
-from transforms.ledger.store import Delete, LedgerStore, Put, Write
+from transforms.ledger.receipts import FencedError
+from transforms.ledger.store import RUNS, Delete, LedgerStore, Put, Write
 from transforms.throttle.clock import Clock
 from transforms.throttle.token_bucket import TokenBucket
 
@@ -91,6 +95,7 @@ class LeaseHolder:
         rng: random.Random,
         run_blocking: RunBlocking = asyncio.to_thread,
         deadline_seconds: float = 600.0,
+        epoch: int = 1,
     ) -> None:
         """Reads and writes nothing yet.
 
@@ -106,8 +111,11 @@ class LeaseHolder:
             run_blocking: runs the store's methods beside the event loop.
             deadline_seconds: after so long without an answer from the ledger the
                 bucket fails, and with it the job.
+            epoch: of the run when this process was told about it; no lease is taken
+                or renewed in a later one.
         """
         self._store = store
+        self._epoch = epoch
         self._run_id = run_id
         self._budget = budget
         self._bucket = bucket
@@ -185,9 +193,8 @@ class LeaseHolder:
 
     async def _renew(self, need: Need) -> bool:
         """Reads, decides, commits, grants; False if others were faster."""
-        read: Leases = await self._run_blocking(
-            lambda: read_leases(self._store, self._run_id, self._budget)
-        )
+        looked_at = self._clock.monotonic()
+        read: Leases = await self._run_blocking(self._read)
         now = self._clock.monotonic()  # after the reply: see the module
         if read.pool is None:
             first = self._promise.first(self._budget)
@@ -209,7 +216,16 @@ class LeaseHolder:
             dead=dead,
             rng=self._rng,
         )
-        return await self._apply(plan, need, read.pool, living)
+        return await self._apply(plan, need, read.pool, living, looked_at)
+
+    def _read(self) -> Leases:
+        run = self._store.get(RUNS, self._run_id)
+        if run is not None and run.version > self._epoch:
+            raise FencedError(
+                f"run {self._run_id} was taken up by another process (--resume); this "
+                "one gets no lease any more, and what it wrote stays"
+            )
+        return read_leases(self._store, self._run_id, self._budget)
 
     def _recognise(self, leases: Sequence[Lease]) -> None:
         """Takes one's own row as it is: others may have given, or have buried it."""
@@ -259,12 +275,16 @@ class LeaseHolder:
         return max(wait, _SOON_SECONDS)
 
     async def _apply(
-        self, plan: Plan, need: Need, pool: Pool, living: Sequence[Lease]
+        self,
+        plan: Plan,
+        need: Need,
+        pool: Pool,
+        living: Sequence[Lease],
+        looked_at: float,
     ) -> bool:
         if plan.parts < self.parts:
             self._grant(plan.parts, self._until)  # before others may spend it
         writes = self._writes(plan, need, pool, living)
-        sent_at = self._clock.monotonic()
         if writes and not await self._commit(writes):
             return False
         for lease in plan.reaped:
@@ -273,7 +293,8 @@ class LeaseHolder:
         if isinstance(put, Put):
             self._mine = Lease.of_row(put.row)
             self._worth = pool.promise
-            self._until = sent_at + LEASE_SECONDS
+            # From before the look, when the run's epoch was this worker's.
+            self._until = looked_at + LEASE_SECONDS
             self._grant(plan.parts, self._until)
         else:
             self._mine = None

@@ -6,6 +6,8 @@
                                                      flush --> ReceiptWriter
                                                        cut --> a group, with its files
 
+Before the scan begins a page it waits, by `await_settled`, for the one before it in its
+segment: so a process that is killed has written one page of a segment in vain at most.
 Scan and sinks are steps of one fused stage, and a bundle of it has one thread from its
 first page to its end. So a thread has a book of its own: where a runner reads a segment
 again while the earlier attempt is still at work in the same process, neither settles
@@ -17,6 +19,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 from uuid import uuid4
 
 from transforms.ledger.errors import LedgerError, LedgerUnreachableError
@@ -25,10 +28,24 @@ from transforms.ledger.patience import LEDGER_DEADLINE_SECONDS, patiently
 from transforms.ledger.receipts import ReceiptWriter, Span, page_digest
 from transforms.throttle.clock import Clock, SystemClock
 
-__all__ = ["PageBook", "PageFacts", "page_book_for"]
+__all__ = ["PageBook", "PageFacts", "Sink", "page_book_for"]
 
 _FLUSH_INTERVAL_SECONDS = 0.005
 _PAID_FLUSH_INTERVAL_SECONDS = 5.0  # where every row costs write units
+_LOOK_UP_SECONDS = 0.25
+
+
+class Sink(Protocol):
+    """A step that settles pages when their writes are done, as the book's thread."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any of its items is on its way."""
+        ...
+
+    def settle_finished(self) -> None:
+        """Settles what has been done by now; waits for nothing."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +116,44 @@ class PageBook:
         self._interval_seconds = flush_interval_seconds
         self._flushed_at = self._clock.monotonic()
         self._silent_since: float | None = None  # the first of the refusals in a row
+        self._sinks: dict[str, Sink] = {}
+        self.news = threading.Event()
         self._pages: dict[_Place, _OpenPage] = {}
+        self._on_their_way: Counter[int] = Counter()
         self._by_end: dict[_Place, _OpenSpan] = {}
         self._changed: dict[_Place, _OpenSpan] = {}
+
+    def join(self, route: str, sink: Sink | None) -> None:
+        """Lets the scan wait for a route's writes; None: not any more.
+
+        The sink sets `news`, from any thread, when something is done.
+        """
+        if sink is None:
+            self._sinks.pop(route, None)
+        else:
+            self._sinks[route] = sink
+
+    def await_settled(self, segment: int) -> None:
+        """Waits until all that was begun of a segment has its receipt.
+
+        Only for items that a sink has: what a step between scan and sinks keeps to
+        itself, it may keep until the bundle ends. Where receipts are paid for they may
+        be `flush_interval_seconds` late.
+
+        Raises:
+            FencedError: another process has taken the run up.
+            LedgerError: the ledger did not answer until the deadline.
+        """
+        while self._on_their_way[segment] and self._any_is_busy():
+            self.news.wait(_LOOK_UP_SECONDS)
+            self.news.clear()
+            for sink in self._sinks.values():
+                sink.settle_finished()
+        if any(place[0] == segment for place in self._changed):
+            self.flush(at_once=self._interval_seconds <= _FLUSH_INTERVAL_SECONDS)
+
+    def _any_is_busy(self) -> bool:
+        return any(sink.is_busy for sink in self._sinks.values())
 
     def begin(self, page: PageFacts, *, begins_span: bool) -> None:
         """Puts a page down before its items are sent anywhere.
@@ -114,9 +166,10 @@ class PageBook:
         """
         place = page.segment, page_digest(page.start_key)
         if begins_span:
-            self._forget_spans_of(page.segment)
+            self._forget(page.segment)
         opened = _OpenPage(page, begins_span, Counter(page.counts))
         self._pages[place] = opened
+        self._on_their_way[page.segment] += 1
         self._close_if_settled(place, opened)
 
     def left_out(self, segment: int, page: bytes, name: str, items: int) -> None:
@@ -209,15 +262,20 @@ class PageBook:
         self._by_end.clear()
         return spans
 
-    def _forget_spans_of(self, segment: int) -> None:
+    def _forget(self, segment: int) -> None:
+        """Leaves what an earlier attempt on this thread had begun of a segment."""
         for place in [place for place in self._by_end if place[0] == segment]:
             del self._by_end[place]
+        for place in [place for place in self._pages if place[0] == segment]:
+            del self._pages[place]
+        self._on_their_way[segment] = 0
 
     def _close_if_settled(self, place: _Place, page: _OpenPage) -> None:
         expected = page.facts.items - page.left_out
         if expected and any(page.seen[route] != expected for route in self._routes):
             return
         del self._pages[place]
+        self._on_their_way[page.facts.segment] -= 1
         begins = page.begins_span or page.stands_alone
         span = None if begins else self._by_end.pop(place, None)
         if span is None:
