@@ -54,6 +54,14 @@ class SchemaOptions(SourceOptions):
         default=False,
         metadata=flag(_SCHEMA, "print it as JSON", convert=convert.switch),
     )
+    show_keys: bool = field(
+        default=False,
+        metadata=flag(
+            _SCHEMA,
+            "say the largest partition keys themselves; by default their digests",
+            convert=convert.switch,
+        ),
+    )
     job_file: str | None = field(
         default=None,
         metadata=flag(
@@ -103,7 +111,12 @@ def _schema(options: SchemaOptions) -> ExitCode:
     )
     if not sample.wires:
         raise UserError(f"{table.display} has no items, so nothing can be said of them")
-    schema = infer_schema(sample.wires, described.keys, is_whole=sample.is_whole)
+    schema = infer_schema(
+        sample.wires,
+        described.keys,
+        is_whole=sample.is_whole,
+        show_keys=options.show_keys,
+    )
     if options.json:
         print(json.dumps(schema.to_json(), indent=2, ensure_ascii=False))
     else:

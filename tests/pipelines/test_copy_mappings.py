@@ -124,8 +124,12 @@ def test_a_limit_reads_that_many_items(moto, source, capsys):
     words = ("--limit", "17", "--page-limit", "7", "--")
     assert copied(moto, source, target, *words) == 0
     assert len(keys_in(moto, target)) == 17
-    last = capsys.readouterr().out.splitlines()[-1]
+    *_, remark, last = capsys.readouterr().out.splitlines()
     assert last == f"items: scanned 17; {WEST}: written 17"
+    assert remark.startswith("counts are approximate: without receipts in a ledger")
+    (directory,) = Path(".beam-dynamodb/runs").iterdir()
+    assert run(["copy", "--resume", str(directory)]) == 2
+    assert "wrote no receipts" in capsys.readouterr().err
 
 
 def test_expired_items_are_skipped_where_that_is_asked_for(moto, source, capsys):

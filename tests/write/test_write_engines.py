@@ -210,6 +210,17 @@ def test_receipts_are_made_out_to_the_pages_of_the_scan(engine):
     assert max(receipt.items for receipt in receipts) <= 7
 
 
+def test_items_that_a_step_of_ones_own_makes_anew_are_accounted_for_by_route(engine):
+    """Nobody knows of which page they are; receipts say so, and balance."""
+    source, target = a_table(engine, REGION), a_table(engine)
+    write(WriteToDynamoDB(source), BIRDS)
+    made_anew = beam.Map(lambda item: Item.from_attributes({"id": item["id"]}))
+    sink = ReadFromDynamoDB(source) | made_anew | WriteToDynamoDB(target)
+    receipts, _, _ = write(sink, None)
+    assert {receipt.origin for receipt in receipts} == {None}
+    assert sum(receipt.written for receipt in receipts) == len(BIRDS)
+
+
 def test_an_items_bytes_are_those_that_were_read(engine):
     """I4: whatever types it has, and however large."""
     source, target = a_table(engine, REGION), a_table(engine)

@@ -10,6 +10,7 @@ import yaml
 
 from transforms.dynamodb.attribute_values import Wire, item_size_bytes, parse_item
 from transforms.dynamodb.tables import KeySchema
+from transforms.key_names import KeyNamer
 
 __all__ = ["AttributeFacts", "TableSchema", "infer_schema"]
 
@@ -58,7 +59,8 @@ class TableSchema:
         average_bytes: of an item.
         largest_bytes: of an item.
         near_limit: items above 300 KB, of the 400 that are allowed.
-        partitions: the partition keys with the most bytes: value, items, bytes.
+        partitions: the partition keys with the most bytes: the key as a `KeyNamer`
+            says it, items, bytes.
     """
 
     items: int
@@ -146,7 +148,11 @@ class TableSchema:
 
 
 def infer_schema(
-    wires: Sequence[Wire], keys: KeySchema, *, is_whole: bool = False
+    wires: Sequence[Wire],
+    keys: KeySchema,
+    *,
+    is_whole: bool = False,
+    show_keys: bool = False,
 ) -> TableSchema:
     """Looks at every attribute of the items.
 
@@ -154,26 +160,28 @@ def infer_schema(
         wires: the sample.
         keys: of the table.
         is_whole: whether the sample is the whole table.
+        show_keys: says the largest keys themselves, and not their digests.
 
     Raises:
         AttributeValueError: the bytes are no item.
     """
     attributes: dict[str, AttributeFacts] = {}
-    partitions: dict[str, tuple[int, int]] = {}
+    partitions: dict[bytes, tuple[int, int, Wire]] = {}
     sizes = []
     for wire in wires:
         item, size = parse_item(wire), item_size_bytes(wire)
         sizes.append(size)
         for name, value in item.items():
             _note(attributes.setdefault(name, AttributeFacts(name)), value)
-        key = _shown(item.get(keys.partition_key.name, {}))
-        count, total = partitions.get(key, (0, 0))
-        partitions[key] = (count + 1, total + size)
+        key = msgspec.json.encode(item.get(keys.partition_key.name))
+        count, total, _ = partitions.get(key, (0, 0, wire))
+        partitions[key] = (count + 1, total + size, wire)
     ordered = sorted(
         attributes.values(),
         key=lambda each: (each.name not in keys.names, -each.present, each.name),
     )
-    largest = sorted(partitions.items(), key=lambda entry: -entry[1][1])
+    largest = sorted(partitions.values(), key=lambda each: -each[1])[:_SHOWN_KEYS]
+    namer = KeyNamer(KeySchema(keys.partition_key), show=show_keys)
     return TableSchema(
         items=len(wires),
         is_whole=is_whole,
@@ -182,7 +190,7 @@ def infer_schema(
         average_bytes=sum(sizes) / len(sizes) if sizes else 0.0,
         largest_bytes=max(sizes, default=0),
         near_limit=sum(_NEAR_BYTES < size <= _MAX_BYTES for size in sizes),
-        partitions=tuple((key, *each) for key, each in largest[:_SHOWN_KEYS]),
+        partitions=tuple((namer(wire), count, size) for count, size, wire in largest),
     )
 
 
@@ -191,10 +199,6 @@ def _note(facts: AttributeFacts, value: dict[str, Any]) -> None:
     facts.types.update(value.keys())
     facts.size_bytes += size
     facts.largest_bytes = max(facts.largest_bytes, size)
-
-
-def _shown(key: dict[str, Any]) -> str:
-    return next(iter(map(str, key.values())), "none")
 
 
 def _types(facts: AttributeFacts) -> str:

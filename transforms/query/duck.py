@@ -15,7 +15,13 @@ import duckdb
 from transforms.dynamodb.errors import JobStoppedError, UserError
 from transforms.query.temporary import temporary_directory
 
-__all__ = ["DEFAULT_MEMORY_MB", "Session", "explain_error", "open_session"]
+__all__ = [
+    "DEFAULT_MEMORY_MB",
+    "Session",
+    "explain_error",
+    "explain_failure",
+    "open_session",
+]
 
 DEFAULT_MEMORY_MB = 2_048
 
@@ -72,6 +78,14 @@ def open_session(
 _FUNCTIONS = "Candidate functions:"
 _NOISE = re.compile(r"^\w+ Error: ")
 _MAX_LINES = 6
+_KIND = re.compile(r"(\w[\w ]*) Error: ")
+_CAST = re.compile(r"to \w+ when casting from source column \S+")
+_LINE = re.compile(r"\nLINE \d+: [^\n]*\n *\^[^\n]*\Z")
+_OF_THE_MACHINE = (
+    duckdb.OutOfMemoryException,
+    duckdb.IOException,
+    duckdb.InternalException,
+)
 
 
 def explain_error(error: duckdb.Error, hint: str = "") -> UserError | JobStoppedError:
@@ -91,6 +105,22 @@ def explain_error(error: duckdb.Error, hint: str = "") -> UserError | JobStopped
     if isinstance(error, duckdb.IOException | duckdb.InternalException):
         return JobStoppedError(f"the query failed: {text}")
     return UserError(f"the query is not valid: {text}{hint}")
+
+
+def explain_failure(error: duckdb.Error) -> UserError | JobStoppedError:
+    """Returns an error of a query that has read items: none of their values is in it.
+
+    DuckDB quotes the value that it could not convert, parse or hold (I8).
+    """
+    if isinstance(error, _OF_THE_MACHINE):
+        return explain_error(error)
+    text = str(error)
+    kind, casts, line = _KIND.match(text), _CAST.findall(text), _LINE.search(text)
+    return UserError(
+        f"a value does not suit the query: {kind[1] if kind else 'Some'} Error"
+        f"{f' {casts[-1]}' if casts else ''}; TRY_CAST and TRY give NULL for such a "
+        f"value, which is not shown here{line[0] if line else ''}"
+    )
 
 
 def _is_candidate(line: str) -> bool:

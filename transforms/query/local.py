@@ -18,7 +18,7 @@ from sqlglot.optimizer.scope import traverse_scope
 from transforms.query.duck import (
     DEFAULT_MEMORY_MB,
     Session,
-    explain_error,
+    explain_failure,
     open_session,
 )
 from transforms.query.plan import QueryPlan
@@ -162,5 +162,5 @@ def _explained(failures: list[BaseException]) -> Iterator[None]:
         if failures:
             raise failures[0] from error
         if isinstance(error, duckdb.Error):
-            raise explain_error(error) from error
+            raise explain_failure(error) from error
         raise

@@ -19,7 +19,7 @@ from transforms import metrics
 from transforms.items import ItemBatch
 from transforms.query.aside import AsideFiles
 from transforms.query.columns import ColumnDecoder, MisfitPolicy
-from transforms.query.duck import explain_error, open_session
+from transforms.query.duck import explain_failure, open_session
 from transforms.query.partitioning import split_by_partition
 from transforms.query.rows import Rows
 from transforms.query.schema import TableSchema, quote_name
@@ -125,7 +125,7 @@ class _Duck:
                 if batch.num_rows:
                     yield Rows(batch.rename_columns(names))
         except duckdb.Error as error:
-            raise explain_error(error) from error
+            raise explain_failure(error) from error
 
 
 def _table(name: str) -> str:
