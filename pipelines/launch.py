@@ -246,22 +246,23 @@ def check_run_dir(options: RunOptions, beam_options: PipelineOptions) -> None:
 def start_run(
     options: RunOptions,
     beam_options: PipelineOptions,
-    source: TableRef | None = None,
+    beside: TableRef | None = None,
 ) -> Run:
     """Makes the run directory and says where it is; makes the ledger.
 
     Args:
         options: may name the directory and the ledger.
         beam_options: tell where the workers run.
-        source: the table that is read: a DynamoDB ledger is in its region if no
-            other is named, and used with its credentials.
+        beside: the table that is read, or the first that is written where none is: a
+            DynamoDB ledger is in its region if no other is named, at its endpoint,
+            and used with its credentials.
 
     Raises:
         UserError: the runner lacks something; or the directory cannot be made, or has
             an earlier run's ledger; or the ledger can't be used, or not by those
             workers.
     """
-    chosen = _said_ledger(options, beam_options, source)
+    chosen = _said_ledger(options, beam_options, beside)
     refuse_wrong(beam_options)
     if is_local(beam_options) and not options.debug:
         _quieten(beam_options)
@@ -304,11 +305,11 @@ def resume_run(
 
 
 def _said_ledger(
-    options: RunOptions, beam_options: PipelineOptions, source: TableRef | None
+    options: RunOptions, beam_options: PipelineOptions, beside: TableRef | None
 ) -> LedgerLocation | None:
     if not options.ledger:
         return None
-    said = LedgerLocation.parse(options.ledger, source, options.transport_config)
+    said = LedgerLocation.parse(options.ledger, beside, options.transport_config)
     if not (said.serves_hosts or shares_files(beam_options)):
         raise UserError(
             f"--ledger {said} serves the processes of one host, and this runner's "

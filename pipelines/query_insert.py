@@ -125,7 +125,7 @@ def _write_rows(
     if options.dry_run:
         print("dry run: nothing was written")
         return ExitCode.DONE
-    started = start_run(options, beam_options)
+    started = start_run(options, beam_options, targets[0])
     stages = StageRun(
         replace(reading, run=started.context),
         StageOptions(options.partitions, options.memory_mb // 4),

@@ -91,7 +91,7 @@ class BeamQuery:
             JobStoppedError: the job failed, or its result cannot be read here.
         """
         with redirect_stdout(sys.stderr):  # standard output is the result's
-            started = start_run(self.options, self.beam_options)
+            started = start_run(self.options, self.beam_options, self.plan.table)
         directory = self.options.result_dir or f"{started.directory.kept}/result"
         run = StageRun(
             replace(reading, run=started.context),

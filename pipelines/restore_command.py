@@ -93,7 +93,7 @@ def _restore(options: RestoreOptions, beam_words: Sequence[str]) -> ExitCode:
     return run_restore(
         request,
         planned,
-        start_run(options, beam_options),
+        start_run(options, beam_options, request.routes[0].target),
         on_reject=options.on_reject,
         transport=transport,
     )

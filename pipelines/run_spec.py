@@ -96,7 +96,7 @@ class RunSpec:
 
         Raises:
             UserError: there is none, or it is of another format, or of a launcher of
-                other versions.
+                other versions, or cannot be read.
         """
         if not text:
             raise UserError(
@@ -152,16 +152,27 @@ def _check_versions(launcher: dict[str, str]) -> None:
 
 
 def _read_run(said: dict[str, Any]) -> RunContext:
-    ledger = said["ledger"]
-    if ledger is not None:
-        where = ledger["where"]
-        is_path = isinstance(where, str)
-        ledger = LedgerLocation(
-            Path(where) if is_path else msgspec.convert(where, TableRef),
-            msgspec.convert(ledger["transport"], TransportConfig),
-        )
-    accounted = tuple(said["accounted"])
-    return RunContext(**said | {"ledger": ledger, "accounted": accounted})
+    """Reads what the workers share; what was not written has its default."""
+    try:
+        ledger = said["ledger"] and _read_ledger(said["ledger"])
+        accounted = tuple(said["accounted"])
+        return RunContext(**said | {"ledger": ledger, "accounted": accounted})
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
+        raise UserError(
+            f"the run spec of run {said.get('run_id')} cannot be read ({error!r}): "
+            "another beam-dynamodb wrote it; go on with the run by that one, or begin "
+            "a new run"
+        ) from error
+
+
+def _read_ledger(said: dict[str, Any]) -> LedgerLocation:
+    where = said["where"]
+    is_path = isinstance(where, str)
+    return LedgerLocation(
+        Path(where) if is_path else msgspec.convert(where, TableRef),
+        # Specs from before the workers were told so lack it.
+        msgspec.convert(said.get("transport", {}), TransportConfig),
+    )
 
 
 def _name(options: type[Any]) -> str:

@@ -21,6 +21,7 @@ from pipelines.run_spec import RunSpecOptions
 from pipelines.runner_profiles import read_profile, with_local_parts
 from pipelines.target_options import TargetOptions
 from pipelines.template import Template
+from pipelines.template_values import refuse_secrets
 from transforms.dynamodb.errors import JobStoppedError, UserError
 
 __all__ = ["build_jar", "jar_words", "refuse_master"]
@@ -47,7 +48,8 @@ def build_jar(
         beam_words: more flags of Beam.
 
     Raises:
-        UserError: another pipeline or runner, or a flag or parameter that is wrong.
+        UserError: another pipeline or runner, or a flag or parameter that is wrong,
+            or would put a secret into the jar.
         JobStoppedError: the jar could not be made.
     """
     if template.pipeline != "copy":
@@ -57,6 +59,7 @@ def build_jar(
         )
     options = _options_of(template, given)
     words = [*read_profile(profile), *beam_words]
+    refuse_secrets("the flags of Beam", "\n".join(words))
     words.append(f"--output_executable_path={output.absolute()}")
     beam_options = check_beam_flags(with_local_parts(words), frozenset())
     runner = runner_name(beam_options)

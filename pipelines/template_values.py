@@ -17,7 +17,8 @@ _FIELDS = ("type", "help", "default", "choices", "pattern", "required")
 # What AWS documents as the form of its access key ids, long-lived and temporary.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 _SECRET = re.compile(
-    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\b(?:aws_secret_access_key|aws_session_token)\b",
+    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|\b(?:aws|s3)_(?:secret_access_key|session_token)\b",
     re.IGNORECASE,
 )
 

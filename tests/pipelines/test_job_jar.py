@@ -152,7 +152,15 @@ def test_a_launch_that_could_not_end_well_is_refused(jar, words, message, capsys
         (["--output=x.jar"], "--runner-profile is missing"),
         (["--output=x.jar", "--runner-profile=local"], "for Flink and Spark only"),
         (["--outpt=x.jar"], "takes --output and --runner-profile, not --outpt"),
+        (
+            [
+                *("--output=x.jar", "--runner-profile=flink"),
+                *("--", "--s3_secret_access_key=abc"),
+            ],
+            "the flags of Beam: it would hold AWS credentials; give the workers a role",
+        ),
     ],
+    ids=["no profile", "no cluster", "a wrong word", "a secret"],
 )
 def test_a_build_that_cannot_be_is_refused(words, message, capsys):
     assert run(["template", "build", "copy", *words]) == 2

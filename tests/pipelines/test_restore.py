@@ -85,6 +85,15 @@ def test_a_restored_table_is_what_was_backed_up(moto, source, restore):
     assert all_items(moto, REGION, target) == all_items(moto, REGION, source)
 
 
+def test_a_ledger_is_a_table_beside_the_first_that_is_written(moto, source, restore):
+    backup(moto, source, "kept")
+    target = make_table(moto, "us-west-2", unique_name(), "id")
+    ledger = unique_name()
+    words = ["--backup", "kept", "--run-dir", "ran", "--ledger", f"dynamodb:{ledger}"]
+    assert restore(*words, "--to", f"us-west-2/{target}")[0] == 0
+    assert moto.dynamodb("us-west-2").scan(TableName=ledger)["Count"] > 0
+
+
 def test_a_backup_on_s3_goes_to_two_regions_each_in_its_own_way(moto, source, restore):
     bucket = make_bucket(moto)
     path = f"s3://{bucket}/below"

@@ -112,6 +112,28 @@ def test_a_spec_of_a_newer_format_is_refused():
         RunSpec.parse(json.dumps(document))
 
 
+def test_a_spec_from_before_workers_were_told_how_to_reach_the_ledger_is_read():
+    run = replace(RUN, ledger=LedgerLocation.parse("dynamodb:eu-west-1/ledger"))
+    document = json.loads(replace(make_spec(), run=run).to_json())
+    del document["run"]["ledger"]["transport"], document["run"]["by_file"]
+    assert RunSpec.parse(json.dumps(document)).run == run
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ({"epochs": 2}, "cannot be read .*unexpected keyword argument 'epochs'"),
+        ({"ledger": {"at": "eu-west-1/ledger"}}, r"cannot be read \(KeyError.*where"),
+    ],
+    ids=["a field of later days", "a ledger nowhere"],
+)
+def test_a_spec_that_is_none_of_ours_is_refused(damage, said):
+    document = json.loads(make_spec().to_json())
+    document["run"] |= damage
+    with pytest.raises(UserError, match=said):
+        RunSpec.parse(json.dumps(document))
+
+
 def test_a_spec_names_no_class_outside_the_pipelines():
     document = json.loads(make_spec().to_json()) | {"options_class": "os:system"}
     with pytest.raises(UserError, match="names no options"):

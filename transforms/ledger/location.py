@@ -35,17 +35,16 @@ class LedgerLocation:
     def parse(
         cls,
         text: str,
-        source: TableRef | None = None,
+        beside: TableRef | None = None,
         transport: TransportConfig | None = None,
     ) -> "LedgerLocation":
         """Reads ``sqlite:PATH``, ``dynamodb:TABLE`` or ``dynamodb:REGION/TABLE``.
 
         Args:
             text: as given to ``--ledger``.
-            source: the table that is read: the ledger is reached with its
-                credentials, at its endpoint if that was given, and, unless the
-                ledger names another, in its region. Without one, the region must be
-                named.
+            beside: a table of the run: the ledger is reached with its credentials,
+                at its endpoint if that was given, and, unless the ledger names
+                another, in its region. Without one, the region must be named.
             transport: how to reach a DynamoDB table.
 
         Raises:
@@ -55,7 +54,7 @@ class LedgerLocation:
         if kind == "sqlite" and rest:
             return cls(Path(rest).expanduser().absolute())
         if kind == "dynamodb" and rest:
-            return cls(_table(rest, source), transport or _USUAL)
+            return cls(_table(rest, beside), transport or _USUAL)
         raise UserError(f"cannot read the ledger {text!r}; {_FORMS}")
 
     @classmethod
@@ -93,14 +92,14 @@ def open_store(
     return SQLiteStore(location.where, busy_timeout_seconds=timeout_seconds)
 
 
-def _table(text: str, source: TableRef | None) -> TableRef:
-    if source is None:
+def _table(text: str, beside: TableRef | None) -> TableRef:
+    if beside is None:
         return TableRef.parse(text)
-    name = text if "/" in text or text.startswith("arn:") else f"{source.region}/{text}"
+    name = text if "/" in text or text.startswith("arn:") else f"{beside.region}/{text}"
     return TableRef.parse(
         name,
-        endpoint_url=source.endpoint_url,
-        profile=source.profile,
-        role_arn=source.role_arn,
-        external_id=source.external_id,
+        endpoint_url=beside.endpoint_url,
+        profile=beside.profile,
+        role_arn=beside.role_arn,
+        external_id=beside.external_id,
     )

@@ -78,6 +78,12 @@ class QueryPlan:
     reads: tuple[TableRead, ...]
     result: tuple[ResultColumn, ...]
 
+    @property
+    def table(self) -> TableRef | None:
+        """The first table that is read; None where only files are."""
+        sources = (read.found.named.source for read in self.reads)
+        return next((one for one in sources if isinstance(one, TableRef)), None)
+
     def lines(self) -> list[str]:
         """Returns the plan as people read it."""
         lines = []
