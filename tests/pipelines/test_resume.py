@@ -18,6 +18,8 @@ from pipelines.run_spec import RunSpec
 from tests.support.clusters import descendants_of
 from tests.support.engines import make_table, unique_name
 from tests.support.processes import becomes_true
+from transforms.dynamodb.tables import TableRef
+from transforms.ledger.location import LedgerLocation, open_store
 from transforms.ledger.receipts import read_chains
 from transforms.ledger.sqlite_store import SQLiteStore
 from transforms.run_context import RunContext
@@ -108,6 +110,50 @@ def test_a_killed_launcher_loses_nothing(dynoxide, words, capsys):
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=30)
     assert settled_pages() >= wanted
+    assert_goes_on(dynoxide, words, capsys)
+
+
+def test_a_launcher_that_was_only_asleep_is_fenced_off(dynoxide, words, capsys):
+    """It goes on when its run was taken up by another one; and then it stops."""
+    process = start(words)
+    try:
+        assert becomes_true(has_run_json)
+        assert becomes_true(lambda: settled_pages() >= 5)
+        os.killpg(process.pid, signal.SIGSTOP)
+        assert_goes_on(dynoxide, words, capsys)
+        os.killpg(process.pid, signal.SIGCONT)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 3, output[-2_000:]
+    assert "was taken up by another process" in output
+    source, target = names(words)
+    copied = all_items(dynoxide, "us-west-2", target)
+    assert copied == all_items(dynoxide, "eu-west-1", source)
+
+
+def test_a_killed_launcher_whose_ledger_is_a_table_loses_nothing(
+    dynoxide, words, capsys
+):
+    """Receipts come each 5 s there: what was written since is written again."""
+    table = TableRef(
+        unique_name("ledger"),
+        "eu-west-1",
+        endpoint_url=dynoxide.endpoint_url("eu-west-1"),
+    )
+    words[words.index("--write-units") + 1] = "400"  # 10 s
+    place = words.index("--to")
+    words[place:place] = ["--ledger", f"dynamodb:{table.name}"]
+    process = start(words)
+    try:
+        assert becomes_true(has_run_json)
+        run_id = json.loads(Path("kept/run.json").read_text())["run"]["run_id"]
+        store = open_store(LedgerLocation(table))
+        assert becomes_true(lambda: bool(read_chains(store, run_id)))
+        assert process.poll() is None
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=30)
     assert_goes_on(dynoxide, words, capsys)
 
 
