@@ -211,7 +211,7 @@ class WriteItems(beam.DoFn):
     @property
     def is_busy(self) -> bool:
         """Whether any item is on its way, or written and not settled."""
-        return self._lanes.is_busy
+        return self._writer is self._lanes and self._lanes.is_busy
 
     def settle_finished(self) -> None:
         """Settles what is written by now; it is yielded with the next batch."""
@@ -260,8 +260,6 @@ class WriteItems(beam.DoFn):
             self._writer.close()
             self._writer = None
             self._ready.clear()
-            if self._book is not None:
-                self._book.join(self._route.name, None)
 
     def infer_output_type(self, _input_type: object) -> Any:
         """Receipts on the main output; the tagged one is typed by `write`."""

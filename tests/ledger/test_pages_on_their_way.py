@@ -118,13 +118,3 @@ def test_receipts_that_cost_units_come_later_but_pages_are_settled(store):
     assert settled_pages(store, 0) == 0
     book.flush(at_once=True)
     assert settled_pages(store, 0) == 3
-
-
-def test_a_sink_that_has_left_is_not_waited_for(store):
-    book = make_book(store)
-    sink = SlowSink(book, "east")
-    book.begin(page(0, 0), begins_span=True)
-    sink.queue.append(page(0, 0))
-    book.join("east", None)
-    book.await_settled(0)
-    assert sink.is_busy

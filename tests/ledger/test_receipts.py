@@ -298,6 +298,22 @@ def test_two_attempts_at_a_segment_in_one_process_settle_pages_of_their_own(tmp_
     assert chain_of(store) == Chain(None, is_done=True, counts=counts)
 
 
+def test_a_finished_segment_that_is_read_once_more_stays_finished_meanwhile(store):
+    """A runner lost what a task had left, and the accounts are checked beside it."""
+    book = book_of(store, "a")
+    for number in range(3):
+        book.begin(page(number, last=2), begins_span=number == 0)
+        book.settle(0, digest(number), "a", 10, {"written/a": 10})
+    book.flush(at_once=True)
+    finished = chain_of(store)
+    assert finished.is_done
+    for number in range(3):
+        book.begin(page(number, last=2), begins_span=number == 0)
+        book.settle(0, digest(number), "a", 10, {"written/a": 10})
+        book.flush(at_once=True)
+        assert chain_of(store) == finished
+
+
 def test_pages_that_wait_for_their_files_are_cut_with_them():
     book = PageBook(None, ["backup"])
     facts = [PageFacts(0, key(n) if n else None, key(n + 1), 1, {}) for n in range(3)]

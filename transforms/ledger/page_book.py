@@ -11,7 +11,9 @@ segment: so a process that is killed has written one page of a segment in vain a
 Scan and sinks are steps of one fused stage, and a bundle of it has one thread from its
 first page to its end. So a thread has a book of its own: where a runner reads a segment
 again while the earlier attempt is still at work in the same process, neither settles
-the pages of the other, and each writes receipts of its own. No Beam here.
+the pages of the other, and each writes receipts of its own. So do attempts that a
+thread makes one after the other: a runner that lost what a finished task has left does
+it once more, and may look at the receipts meanwhile. No Beam here.
 """
 
 import os
@@ -71,6 +73,7 @@ class PageFacts:
 class _OpenPage:
     facts: PageFacts
     begins_span: bool
+    attempt: int
     counts: Counter[str]
     left_out: int = 0
     stands_alone: bool = False
@@ -81,11 +84,13 @@ class _OpenPage:
 class _OpenSpan:
     segment: int
     start: bytes
+    attempt: int
     end_key: bytes | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
     def frozen(self) -> Span:
-        return Span(self.segment, self.start, self.end_key, dict(self.counts))
+        counts = dict(self.counts)
+        return Span(self.segment, self.start, self.end_key, counts, self.attempt)
 
 
 _Place = tuple[int, bytes]
@@ -120,18 +125,17 @@ class PageBook:
         self.news = threading.Event()
         self._pages: dict[_Place, _OpenPage] = {}
         self._on_their_way: Counter[int] = Counter()
+        self._begun = 0
+        self._attempts: dict[int, int] = {}  # of segments that have more pages
         self._by_end: dict[_Place, _OpenSpan] = {}
-        self._changed: dict[_Place, _OpenSpan] = {}
+        self._changed: dict[tuple[int, bytes, int], _OpenSpan] = {}
 
-    def join(self, route: str, sink: Sink | None) -> None:
-        """Lets the scan wait for a route's writes; None: not any more.
+    def join(self, route: str, sink: Sink) -> None:
+        """Lets the scan wait for a route's writes, until another sink joins for it.
 
         The sink sets `news`, from any thread, when something is done.
         """
-        if sink is None:
-            self._sinks.pop(route, None)
-        else:
-            self._sinks[route] = sink
+        self._sinks[route] = sink
 
     def await_settled(self, segment: int) -> None:
         """Waits until all that was begun of a segment has its receipt.
@@ -167,7 +171,12 @@ class PageBook:
         place = page.segment, page_digest(page.start_key)
         if begins_span:
             self._forget(page.segment)
-        opened = _OpenPage(page, begins_span, Counter(page.counts))
+            self._attempts[page.segment] = self._begun
+            self._begun += 1
+        attempt = self._attempts.get(page.segment, 0)
+        if page.end_key is None:
+            self._attempts.pop(page.segment, None)
+        opened = _OpenPage(page, begins_span, attempt, Counter(page.counts))
         self._pages[place] = opened
         self._on_their_way[page.segment] += 1
         self._close_if_settled(place, opened)
@@ -268,21 +277,24 @@ class PageBook:
             del self._by_end[place]
         for place in [place for place in self._pages if place[0] == segment]:
             del self._pages[place]
-        self._on_their_way[segment] = 0
+        del self._on_their_way[segment]
 
     def _close_if_settled(self, place: _Place, page: _OpenPage) -> None:
         expected = page.facts.items - page.left_out
         if expected and any(page.seen[route] != expected for route in self._routes):
             return
         del self._pages[place]
-        self._on_their_way[page.facts.segment] -= 1
+        segment = page.facts.segment
+        self._on_their_way[segment] -= 1
+        if not self._on_their_way[segment]:
+            del self._on_their_way[segment]
         begins = page.begins_span or page.stands_alone
         span = None if begins else self._by_end.pop(place, None)
         if span is None:
-            span = _OpenSpan(*place)
+            span = _OpenSpan(*place, page.attempt)
         span.end_key = page.facts.end_key
         span.counts.update(page.counts)
-        self._changed[span.segment, span.start] = span
+        self._changed[span.segment, span.start, span.attempt] = span
         if span.end_key is not None and not page.stands_alone:
             self._by_end[span.segment, page_digest(span.end_key)] = span
 

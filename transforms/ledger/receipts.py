@@ -4,12 +4,13 @@
                 start                        ^ the chain ends   not counted
 
 A span is some pages of one segment that follow each other; its row is found by the
-segment, the key that it starts at and the writer, and says where it ends. Rows are
-overwritten, never incremented: a span that starts where one of its writer's did and
-ends elsewhere replaces it, and so drops what followed. Only one unbroken chain of
-spans from a segment's start counts: the one that goes furthest. So pages that are
-read again (a bundle retried, a run resumed) are counted once, and a worker that was
-given up and still lives can't undo the receipts of its successor. No Beam here.
+segment, the key that it starts at, the writer and its attempt at the segment, and says
+where it ends. Rows are overwritten, never incremented: a span that starts where one of
+its attempt's did and ends elsewhere replaces it, and so drops what followed. Only one
+unbroken chain of spans from a segment's start counts: the one that goes furthest. So
+pages that are read again (a bundle retried, a run resumed) are counted once, and
+neither a worker that was given up and still lives nor a task that is done once more
+can undo the receipts of another attempt. No Beam here.
 """
 
 from collections import Counter
@@ -62,12 +63,14 @@ class Span:
         end_key: where the page after the last one starts, as JSON; None if the
             segment ends here.
         counts: what became of the items, by the names of `transforms.metrics`.
+        attempt: of its writer, counted from 0; each has rows of its own.
     """
 
     segment: int
     start: bytes
     end_key: bytes | None
     counts: Mapping[str, int]
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,8 @@ class ReceiptWriter:
 
     def _row(self, span: Span) -> Row:
         data = msgspec.msgpack.encode((span.end_key, dict(span.counts)))
-        sort = f"{span.segment:0{_SEGMENT_DIGITS}}/{span.start.hex()}/{self._name}"
+        place = f"{span.segment:0{_SEGMENT_DIGITS}}/{span.start.hex()}"
+        sort = f"{place}/{self._name}.{span.attempt}"
         return Row(self._partition, sort, 1, data)
 
 
