@@ -1,9 +1,12 @@
 """The clusters, each started once a pytest process."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from pipelines.demo.engines import Engine
+from tests.runners.scenarios import Copy
 from tests.support.clusters import FlinkCluster, SparkCluster
 
 
@@ -23,3 +26,16 @@ def spark_cluster(
     """A master and two workers."""
     with SparkCluster(tmp_path_factory.mktemp("spark")) as cluster:
         yield cluster
+
+
+# What Flink shows in every CI run, Spark shows in `make test-runners`: it starts Python
+# for each stage anew.
+@pytest.fixture(params=["flink", pytest.param("spark", marks=pytest.mark.runner_full)])
+def copy_on_each(
+    request: pytest.FixtureRequest, dynoxide: Engine, tmp_path: Path
+) -> Iterator[Copy]:
+    """What is to be copied, on the one cluster and then on the other."""
+    cluster = request.getfixturevalue(f"{request.param}_cluster")
+    prepared = Copy.prepare(dynoxide, cluster, tmp_path)
+    yield prepared
+    prepared.close()

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,17 +13,23 @@ from typing import Any
 import msgspec
 
 from pipelines.demo.engines import Engine
-from tests.support.clusters import HOST, Cluster
+from pipelines.emr.artefacts import LaunchedJob, step
+from pipelines.emr.placement import Placement
+from tests.support.clusters import HOST, Cluster, descendants_of
 from tests.support.engines import make_table, unique_name
 from tests.support.processes import becomes_true
 from transforms.dynamodb.tables import TableRef
 from transforms.ledger.errors import LedgerError
 from transforms.ledger.location import LedgerLocation, open_store
+from transforms.ledger.receipts import read_chains, total_of
 from transforms.ledger.store import RUNS, LedgerStore
 
 SOURCE, WEST, EAST = "eu-west-1", "us-west-2", "us-east-1"
 ITEMS = 600
 JOB_SECONDS = 240.0
+ACCOUNT = (
+    "items: scanned 600; us-west-2: written 200, filtered 400; us-east-1: written 600"
+)
 
 TEMPLATE = """\
 template: 1
@@ -100,12 +106,16 @@ class Copy:
         ]
 
     def start(self, words: list[str]) -> "subprocess.Popen[str]":
+        return self.start_program([sys.executable, "-m", "pipelines", *words])
+
+    def start_program(self, command: list[str]) -> "subprocess.Popen[str]":
         environment = {**os.environ, **self.engine.environment(), "PYTHONPATH": ""}
+        programs = f"{self.folder / 'programs'}:{os.environ['PATH']}"
         process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines", *words],
+            command,
             cwd=ROOT,
             env=environment
-            | {"SPARK_LOCAL_IP": HOST}
+            | {"SPARK_LOCAL_IP": HOST, "PATH": programs}
             | self.cluster.client_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -127,7 +137,40 @@ class Copy:
         self, jar: Path, item_filter: str, *said: str
     ) -> "subprocess.Popen[str]":
         """Launches a built job, for the west with a filter, for the east without."""
-        parameters = {
+        parameters = self.parameters(item_filter)
+        given = [f"--param={name}={value}" for name, value in parameters.items()]
+        words = ["template", "launch", str(jar), *given, *self.run_words, *said]
+        return self.start([*words, "--", *self.cluster.submit_words()])
+
+    def launch_as_step(self, jar: Path, item_filter: str) -> "subprocess.Popen[str]":
+        """Runs the step that `template launch --on emr` prints, as EMR's nodes do.
+
+        Its `aws s3 cp` alone is a stand-in, which takes the jar from this disk.
+        """
+        aws = self.folder / "programs" / "aws"
+        aws.parent.mkdir()
+        aws.write_text(f'#!/bin/sh\nfor last; do :; done\ncp {jar} "$last"\n')
+        aws.chmod(0o755)
+        place = Placement(
+            on="emr",
+            release="emr-7.8.0",
+            code="s3://ours/code",
+            engine="spark",
+            flink_version=None,
+        )
+        job = LaunchedJob(
+            path=jar,
+            params=self.parameters(item_filter),
+            words=tuple(self.run_words),
+            submit_words=tuple(self.cluster.submit_words()),
+            workers=2,
+        )
+        arguments: list[str] = step(place, job, prefix=sys.prefix)["Args"]
+        return self.start_program(arguments)
+
+    def parameters(self, item_filter: str) -> dict[str, str]:
+        """Those of `TEMPLATE`."""
+        return {
             "source": f"{SOURCE}/{self.source}",
             "west": f"{WEST}/{self.west}",
             "east": f"{EAST}/{self.east}",
@@ -136,11 +179,12 @@ class Copy:
             "east_at": self.engine.endpoint_url(EAST),
             "filter": item_filter,
         }
-        given = [f"--param={name}={value}" for name, value in parameters.items()]
-        options = ["--workers", "2", "--ledger", f"dynamodb:{self.source}.runs"]
-        options += ["--run-dir", str(self.folder / "run"), *said]
-        words = ["template", "launch", str(jar), *given, *options]
-        return self.start([*words, "--", *self.cluster.submit_words()])
+
+    @property
+    def run_words(self) -> list[str]:
+        """What a launch is told of its run."""
+        words = ["--workers", "2", "--ledger", f"dynamodb:{self.source}.runs"]
+        return [*words, "--run-dir", str(self.folder / "run")]
 
     def close(self) -> None:
         """Ends what a failed test left, with the job server that it started."""
@@ -156,6 +200,26 @@ class Copy:
     def run(self, *said: str, flags: tuple[str, ...] = ()) -> tuple[int, str]:
         """Runs the copy; returns its exit code and what it printed."""
         return finish(self.start(self.words(*said, flags=flags)))
+
+    def resume(self) -> "subprocess.Popen[str]":
+        """Goes on with the run."""
+        words = ["copy", "--resume", str(self.folder / "run"), "--workers", "2"]
+        words += ["--runner-profile", self.cluster.name, "--", self.cluster.flag]
+        return self.start(words)
+
+    @property
+    def epoch(self) -> int:
+        """How often the run was begun or taken up."""
+        return max(run.version for run in self.ledger.rows(RUNS))
+
+    def settled(self) -> int:
+        """The items that have receipts so far."""
+        with suppress(LedgerError):  # there is none until the run begins
+            ledger = self.ledger
+            chains = [read_chains(ledger, run.sort) for run in ledger.rows(RUNS)]
+            counts = total_of(each for run in chains for each in run.values())
+            return counts.get("scanned", 0)
+        return 0
 
     def scanned(self) -> int:
         """The items scanned so far, by all workers."""
@@ -187,6 +251,17 @@ class Copy:
         pages = self.engine.dynamodb(region).get_paginator("scan")
         for page in pages.paginate(TableName=table):
             yield from page["Items"]
+
+
+def job_servers(process: "subprocess.Popen[str]") -> list[int]:
+    """The Java processes that a launcher started."""
+    return [pid for pid in descendants_of(process.pid) if is_java(pid)]
+
+
+def is_java(pid: int) -> bool:
+    with suppress(FileNotFoundError):  # it has ended meanwhile
+        return b"java" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
+    return False
 
 
 def make_item(number: int) -> dict[str, Any]:
@@ -235,11 +310,14 @@ def account(printed: str) -> str:
 
 
 # A name so long that an item which just fits in the source is too large in a target.
-_LONGER = "id,colour:colour,payload,odd:" + "y" * 20_000
+_LONGER = "id,n,colour,payload,odd:" + "y" * 20_000
 
 
-def assert_a_worker_error_is_said(copy: Copy) -> None:
-    """An item that no target takes fails the job; its user learns why and where."""
+def assert_a_failed_copy_is_finished_by_resume(copy: Copy) -> None:
+    """An item that no target takes fails the job; its user learns why and where.
+
+    When the item is gone, what the failed job left is done, and the accounts balance.
+    """
     client = copy.engine.dynamodb(SOURCE)
     odd = {"id": {"S": "odd"}, "odd": {"S": "x" * 400_000}}
     client.put_item(TableName=copy.source, Item=odd)
@@ -248,21 +326,36 @@ def assert_a_worker_error_is_said(copy: Copy) -> None:
     assert "ItemTooLarge" in account(printed)
     assert "job-server.log" in account(printed)
     assert "logs of the cluster" in account(printed)
+    assert f"--resume {copy.folder / 'run'}" in account(printed)
+    client.delete_item(TableName=copy.source, Key={"id": {"S": "odd"}})
+    code, printed = finish(copy.resume())
+    assert code == 0, printed
+    assert account(printed) == ACCOUNT
+    assert copy.targets_are_right()
 
 
 def assert_one_jar_does_two_jobs(
-    engine: Engine, cluster: Cluster, folder: Path
+    engine: Engine,
+    cluster: Cluster,
+    folder: Path,
+    launches: tuple[Callable[..., "subprocess.Popen[str]"], ...] = (
+        Copy.launch,
+        Copy.launch,
+    ),
 ) -> Path:
     """Builds a jar and launches it twice, with other tables and filters; returns it."""
     jar = folder / "job.jar"
-    for number, (item_filter, expected) in enumerate([("n < 50", 50), ("n < 7", 7)]):
+    jobs = [("n < 50", 50), ("n < 7", 7)]
+    for number, (launch, (item_filter, expected)) in enumerate(
+        zip(launches, jobs, strict=True)
+    ):
         own = folder / str(number)
         own.mkdir()
         copy = Copy.prepare(engine, cluster, own)
         if not jar.exists():
             code, printed = copy.build(jar)
             assert code == 0, printed
-        code, printed = finish(copy.launch(jar, item_filter))
+        code, printed = finish(launch(copy, jar, item_filter))
         assert code == 0, printed
         assert f"us-west-2: written {expected}" in account(printed)
         assert len(copy.found(WEST, copy.west)) == expected

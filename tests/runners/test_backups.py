@@ -1,4 +1,4 @@
-"""A backup and its restore on a Flink cluster: the same items, in another region."""
+"""A backup and its restore on each cluster: the same items, in another region."""
 
 import pytest
 
@@ -6,7 +6,6 @@ from tests.runners.scenarios import (
     EAST,
     ITEMS,
     SOURCE,
-    Copy,
     account,
     finish,
     make_item,
@@ -15,14 +14,8 @@ from tests.runners.scenarios import (
 pytestmark = [pytest.mark.runner, pytest.mark.dynoxide, pytest.mark.timeout(600)]
 
 
-@pytest.fixture
-def copy(dynoxide, flink_cluster, tmp_path):
-    prepared = Copy.prepare(dynoxide, flink_cluster, tmp_path)
-    yield prepared
-    prepared.close()
-
-
-def test_a_table_goes_to_files_and_into_another_region(copy):
+def test_a_table_goes_to_files_and_into_another_region(copy_on_each):
+    copy = copy_on_each
     cluster, endpoint = copy.cluster, copy.engine.endpoint_url
     shared = ["--runner-profile", cluster.name, "--workers", "2"]
     files = str(copy.folder / "files")

@@ -6,9 +6,10 @@ import signal
 import pytest
 
 from tests.runners.scenarios import (
+    ACCOUNT,
     Copy,
     account,
-    assert_a_worker_error_is_said,
+    assert_a_failed_copy_is_finished_by_resume,
     assert_one_jar_does_two_jobs,
     finish,
 )
@@ -26,10 +27,7 @@ def copy(dynoxide, spark_cluster, tmp_path):
 def test_one_scan_fills_two_regions_and_every_worker_reads(copy):
     code, printed = copy.run()
     assert code == 0, printed
-    assert account(printed) == (
-        "items: scanned 600; us-west-2: written 200, filtered 400; "
-        "us-east-1: written 600"
-    )
+    assert account(printed) == ACCOUNT
     assert copy.targets_are_right()
     by_worker = copy.scanned_by_worker()
     assert len(by_worker) == 2
@@ -47,10 +45,13 @@ def test_a_job_survives_the_loss_of_an_executor(copy):
     assert copy.targets_are_right()
 
 
-def test_a_worker_error_is_said_with_the_place_of_the_logs(copy):
-    assert_a_worker_error_is_said(copy)
+def test_a_worker_error_is_said_and_a_failed_copy_is_finished_by_resume(copy):
+    assert_a_failed_copy_is_finished_by_resume(copy)
 
 
 @pytest.mark.runner_full  # Flink's runs always; to build Spark's takes a minute
-def test_a_job_is_built_once_and_launched_twice(dynoxide, spark_cluster, tmp_path):
-    assert_one_jar_does_two_jobs(dynoxide, spark_cluster, tmp_path)
+def test_a_job_is_built_once_and_launched_twice_then_as_a_step_of_emr(
+    dynoxide, spark_cluster, tmp_path
+):
+    launches = (Copy.launch, Copy.launch_as_step)
+    assert_one_jar_does_two_jobs(dynoxide, spark_cluster, tmp_path, launches)
