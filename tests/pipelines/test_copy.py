@@ -216,7 +216,7 @@ def test_a_stopped_copy_leaves_at_once_and_leaves_no_process(moto, source, numbe
         # Beam's workers may warn of extras that are not installed before that.
         assert any(line.startswith("scanned ") for line in process.stderr)
         process.send_signal(number)
-        _, error = process.communicate(timeout=30)
+        _, error = process.communicate(timeout=90)
     finally:
         process.kill()
     assert process.returncode == 3

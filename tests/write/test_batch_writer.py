@@ -33,12 +33,12 @@ def loop():
     loop.close()
 
 
-def writer_to(table, loop, **options):
+def writer_to(table, loop, *, limiter=None, clock=None, **options):
     return BatchWriter(
         table,
-        UnlimitedLimiter(),
+        limiter or UnlimitedLimiter(),
         loop,
-        clock=HeldClock(auto_advance=True),
+        clock=clock or HeldClock(auto_advance=True),
         rng=random.Random(2),
         keys=DECODER,
         **options,
@@ -141,6 +141,39 @@ def test_items_unprocessed_for_ever_stop_the_job(loop):
     writer.submit([item("a")], None)
     with pytest.raises(JobStoppedError, match="unprocessed for 60 s"):
         writer.drain()
+
+
+class LateTable(FakeTable):
+    """Leaves all items of its first four requests unprocessed."""
+
+    def _write(self, requests):
+        self.unprocessed_share = float(self.requests < 5)
+        return super()._write(requests)
+
+
+class SlowLimiter(UnlimitedLimiter):
+    """Lets a request go every thousand seconds."""
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    def take_at_once(self, units):
+        return False
+
+    async def acquire(self, units):
+        if units:
+            await self.clock.sleep(1_000)
+
+
+def test_unprocessed_items_that_wait_for_our_own_rate_use_up_no_deadline(loop):
+    clock = HeldClock(auto_advance=True)
+    writer = writer_to(
+        LateTable(), loop, limiter=SlowLimiter(clock), clock=clock, deadline_seconds=60
+    )
+    writer.submit([item("a")], None)
+    (outcome,) = writer.drain()
+    assert outcome.written == 1
+    assert clock.monotonic() >= 5_000
 
 
 def test_a_defect_in_the_writer_does_not_hang_the_job(loop):
