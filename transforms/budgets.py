@@ -98,6 +98,8 @@ class TableLimiter(Limiter):
         """Takes what a reservation says, all of it or nothing."""
         if not self._gate.may_pass():
             return False
+        if not index_parts:  # most tables: no list, no sums
+            return self._table.take_at_once(units)
         taken: list[str] = []
         for name, part in index_parts.items():
             if not self._indexes[name].take_at_once(part):

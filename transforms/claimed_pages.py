@@ -1,8 +1,8 @@
 """Pages of a scan, each claimed before it is handed on."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
+import msgspec
 from apache_beam.runners.sdf_utils import RestrictionTrackerView
 
 from transforms.scan_restriction import EndClaim, PageClaim, PlaceClaim, segment_at
@@ -56,10 +56,10 @@ def _cut(read: ReadPage, most: int) -> ReadPage:
     beyond = max(0, page.count - most)
     if not beyond:
         return read
-    kept = replace(
+    kept = msgspec.structs.replace(
         page,
         items=page.items[:most],
         count=most,
         scanned_count=page.scanned_count - beyond,
     )
-    return replace(read, page=kept)
+    return read._replace(page=kept)

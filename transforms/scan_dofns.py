@@ -193,6 +193,7 @@ def _as_element(read: ReadPage) -> Page:
         page.scanned_count,
         page.count,
         page.consumed.units,
+        page.size_bytes,
     )
 
 

@@ -4,7 +4,7 @@
     --------------------------------+--------------------------------------------
     open(segment) ------------------+-> a task per segment, one request at a time:
                                     |     a free place for a page, leave of the
-    take() <-- page <-- queue <-----+---  limiter, Scan, settle, next start key
+    take() <-- pages <- queue <-----+---  limiter, Scan, settle, next start key
       (frees a place) --------------+->
     close() ------------------------+-> cancels what is outstanding
 
@@ -17,13 +17,13 @@ import asyncio
 import math
 import queue
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 from transforms.dynamodb.client import Meter
-from transforms.dynamodb.event_loop import LoopThread
+from transforms.dynamodb.event_loop import LoopCalls, LoopThread
 from transforms.dynamodb.operations import ScanPage, ScanRequest
 from transforms.spending import Spending
 from transforms.throttle.clock import Clock
@@ -48,8 +48,7 @@ class ScanClient(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ReadPage:
+class ReadPage(NamedTuple):
     """A page, and its place in the scan.
 
     Attributes:
@@ -163,10 +162,13 @@ class SegmentReader:
         self._places = asyncio.Semaphore(pages_in_flight)
         self._lot = max(1, pages_in_flight // 4)
         self._freed = 0
-        self._messages: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
-        self._is_called = False
+        self._calls = LoopCalls(worker.loop)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._pages: queue.SimpleQueue[ReadPage | Exception] = queue.SimpleQueue()
+        # What has come in one turn of the loop is handed over at once: each time may
+        # wake the caller's thread, which costs more than all the rest here.
+        self._arrived: list[ReadPage | Exception] = []
+        self._lots: queue.SimpleQueue[list[ReadPage | Exception]] = queue.SimpleQueue()
+        self._taken: deque[ReadPage | Exception] = deque()
         self._active = 0
         self._throttled_requests = 0
         self._told = (0, 0.0)
@@ -179,7 +181,7 @@ class SegmentReader:
     def open(self, segment: int, start_key: bytes | None) -> None:
         """Begins to read a segment at a key."""
         self._active += 1
-        self._tell(self._start, segment, start_key, self._freed)
+        self._calls.call(self._start, segment, start_key, self._freed)
         self._freed = 0
 
     def take(self) -> ReadPage:
@@ -191,7 +193,9 @@ class SegmentReader:
             BeamDynamoDBError: a read failed for good; the error as the client
                 raised it. The reader is of no use then but to be closed.
         """
-        taken = self._pages.get()
+        if not self._taken:
+            self._taken.extend(self._lots.get())
+        taken = self._taken.popleft()
         if isinstance(taken, Exception):
             raise taken
         self._free_place()
@@ -203,21 +207,8 @@ class SegmentReader:
         """Frees places in lots: to wake the loop costs more than all the rest here."""
         self._freed += 1
         if self._freed >= self._lot:
-            self._tell(self._release, self._freed)
+            self._calls.call(self._release, self._freed)
             self._freed = 0
-
-    def _tell(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Has the loop do something; wakes it only if it was not called before."""
-        self._messages.append((function, arguments))
-        if not self._is_called:
-            self._is_called = True
-            self._loop.call_soon_threadsafe(self._listen)
-
-    def _listen(self) -> None:
-        self._is_called = False  # first: a message that comes now calls again
-        while self._messages:
-            function, arguments = self._messages.popleft()
-            function(*arguments)
 
     def new_throttling(self) -> tuple[int, float]:
         """What was held back since the last call.
@@ -258,12 +249,21 @@ class SegmentReader:
             while True:
                 await self._places.acquire()
                 page = await self._read_page(segment, start_key)
-                self._pages.put(ReadPage(segment, start_key, page))
+                self._arrive(ReadPage(segment, start_key, page))
                 if page.last_key is None:
                     return
                 start_key = page.last_key
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets it
-            self._pages.put(error)
+            self._arrive(error)
+
+    def _arrive(self, page: ReadPage | Exception) -> None:
+        if not self._arrived:
+            self._loop.call_soon(self._hand_over)
+        self._arrived.append(page)
+
+    def _hand_over(self) -> None:
+        lot, self._arrived = self._arrived, []
+        self._lots.put(lot)
 
     async def _read_page(self, segment: int, start_key: bytes | None) -> ScanPage:
         self._sizer.bound(self._limiter.burst_units)

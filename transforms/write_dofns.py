@@ -1,9 +1,8 @@
 """The sink's DoFns: batches in, receipts out. `transforms.write` arranges them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
@@ -114,8 +113,7 @@ Finished: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Submitted:
+class _Submitted(NamedTuple):
     """What the sink remembers of items on their way."""
 
     origin: Origin | None

@@ -29,6 +29,7 @@ from transforms.dynamodb.errors import (
     ItemRejectedError,
     JobStoppedError,
 )
+from transforms.dynamodb.event_loop import LoopCalls
 from transforms.dynamodb.item_faults import ItemFaults
 from transforms.dynamodb.keys import Key, KeyDecoder
 from transforms.items import Wire
@@ -104,6 +105,7 @@ class LaneWriter(ABC):
         self._client = client
         self._limiter = limiter
         self._loop = loop
+        self._calls = LoopCalls(loop)
         self._clock = clock
         self._rng = rng
         self._keys = keys
@@ -166,7 +168,7 @@ class LaneWriter(ABC):
         outcome.open_requests = len(requests)
         self._wait_for_room(sum(request.size_bytes for request in requests))
         if requests:
-            self._loop.call_soon_threadsafe(self._enqueue, requests)
+            self._calls.call(self._enqueue, requests)
         else:
             self._finish(outcome)
 
@@ -199,7 +201,7 @@ class LaneWriter(ABC):
 
     def close(self) -> None:
         """Stops at once. Requests in flight are cancelled and not accounted for."""
-        self._loop.call_soon_threadsafe(self._cancel)
+        self._calls.call(self._cancel)
 
     def _key_or_refuse(
         self, item: Wire, outcome: Outcome, attempts: int = 0

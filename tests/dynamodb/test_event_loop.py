@@ -3,10 +3,16 @@
 import asyncio
 import gc
 import os
+import threading
 
 import pytest
 
-from transforms.dynamodb.event_loop import LoopThread, _ProcessLoop, worker_loop
+from transforms.dynamodb.event_loop import (
+    LoopCalls,
+    LoopThread,
+    _ProcessLoop,
+    worker_loop,
+)
 
 
 @pytest.fixture
@@ -29,6 +35,27 @@ def test_what_a_coroutine_returns_or_raises_reaches_the_caller(thread):
 
     with pytest.raises(LookupError, match="not here"):
         thread.run(fail())
+
+
+def test_calls_that_wait_for_a_busy_loop_wake_it_once_and_come_in_order(thread):
+    calls, entered, leave = LoopCalls(thread.loop), threading.Event(), threading.Event()
+    called: list[int] = []
+
+    def hold_up() -> None:
+        entered.set()
+        leave.wait(10)
+
+    thread.loop.call_soon_threadsafe(hold_up)
+    assert entered.wait(10)
+    for number in range(100):
+        calls.call(called.append, number)
+    assert called == []
+    leave.set()
+    assert thread.run(answer()) == 42  # comes after whatever woke the loop before
+    assert called == list(range(100))
+    calls.call(called.append, 100)
+    assert thread.run(answer()) == 42
+    assert called[-1] == 100
 
 
 def test_a_caller_that_gives_up_cancels_the_work(thread):

@@ -30,8 +30,14 @@ def test_a_batch_of_items_gives_them_back_with_their_origins(items):
     batch = ItemBatch.of_items(items)
     assert contents(batch) == contents(items)
     assert len(batch) == len(items)
-    assert batch.size_bytes == sum(len(item.wire) for item in items)
+    assert batch.estimated_bytes == sum(len(item.wire) for item in items)
     assert all(count > 0 for _, count in batch.runs)
+
+
+def test_the_size_of_many_items_is_told_from_a_few():
+    sizes = [100 + number % 7 for number in range(5_000)]
+    batch = ItemBatch.of_page([b"x" * size for size in sizes], None)
+    assert batch.estimated_bytes == pytest.approx(sum(sizes), rel=0.05)
 
 
 @given(numbered_items)

@@ -14,13 +14,9 @@ from transforms.dynamodb.errors import (
     UserError,
 )
 from transforms.dynamodb.sessions import Endpoint
+from transforms.dynamodb.tls_connection import RECEIVE_BYTES, TlsConnection
 from transforms.dynamodb.transport_types import TransportConfig
-from transforms.dynamodb.wire_connection import (
-    RECEIVE_BYTES,
-    PlainConnection,
-    TlsConnection,
-    WireConnection,
-)
+from transforms.dynamodb.wire_connection import PlainConnection, WireConnection
 
 __all__ = ["ConnectionPool"]
 
@@ -141,14 +137,25 @@ class ConnectionPool:
             lambda: self._make_connection(loop),
             self._endpoint.hostname,
             self._endpoint.port,
-            ssl=self._tls,
         )
+        if isinstance(connection, TlsConnection):
+            try:
+                await connection.secured
+            except BaseException:  # cancelled, too: it took too long
+                connection.close()
+                raise
         return connection
 
     def _make_connection(self, loop: asyncio.AbstractEventLoop) -> WireConnection:
         if self._tls is None:
             return PlainConnection(loop, self._lost)
-        return TlsConnection(loop, self._lost, self._buffer)
+        return TlsConnection(
+            loop,
+            self._lost,
+            context=self._tls,
+            hostname=self._endpoint.hostname,
+            buffer=self._buffer,
+        )
 
     def _why_not(self, error: Exception) -> BeamDynamoDBError:
         place = f"{self._endpoint.hostname}:{self._endpoint.port}"

@@ -9,10 +9,11 @@ import concurrent.futures
 import gc
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-__all__ = ["LoopThread", "worker_loop"]
+__all__ = ["LoopCalls", "LoopThread", "worker_loop"]
 
 # Beam's own modules are 150,000 objects, and a page in flight is 5,000 more. Python
 # looks for cycles among them after every 700 new objects by default, which is a sixth
@@ -28,6 +29,32 @@ def _new_loop_function() -> Callable[[], asyncio.AbstractEventLoop]:
     except ImportError:
         return asyncio.new_event_loop
     return uvloop.new_event_loop
+
+
+class LoopCalls:
+    """Has a loop call functions in order; wakes it once for all that wait.
+
+    Any thread may `call`. To wake a loop costs as much as a small request.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Takes the loop on which the functions are called."""
+        self._loop = loop
+        self._waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._is_awake = False
+
+    def call(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Has the loop call a function, which must not raise."""
+        self._waiting.append((function, arguments))
+        if not self._is_awake:
+            self._is_awake = True
+            self._loop.call_soon_threadsafe(self._call_all)
+
+    def _call_all(self) -> None:
+        self._is_awake = False  # first: a call that comes now wakes again
+        while self._waiting:
+            function, arguments = self._waiting.popleft()
+            function(*arguments)
 
 
 class LoopThread:

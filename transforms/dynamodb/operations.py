@@ -88,7 +88,9 @@ class ScanRequest:
             fields["IndexName"] = self.index
         if self.counts_only:
             fields["Select"] = "COUNT"
-        return msgspec.json.encode(fields | self._expressions())
+        if self.filter is not None or self.projection is not None:
+            fields |= self._expressions()
+        return msgspec.json.encode(fields)
 
     def _expressions(self) -> dict[str, Any]:
         fields: dict[str, Any] = {}
@@ -106,9 +108,8 @@ class ScanRequest:
         return fields
 
 
-@dataclass(frozen=True, slots=True)
-class ScanPage:
-    """One page of a Scan.
+class ScanPage(msgspec.Struct, frozen=True, gc=False):
+    """One page of a Scan. Holds no cycles, and garbage collection passes it over.
 
     Attributes:
         items: each item's JSON, a slice of the page.
@@ -117,6 +118,7 @@ class ScanPage:
         last_key: where the next page starts, as JSON; None at the segment's end.
             A page may be empty and yet have one.
         consumed: what the page cost.
+        size_bytes: of the reply's body; None if nobody knows.
     """
 
     items: list[msgspec.Raw]
@@ -124,6 +126,7 @@ class ScanPage:
     scanned_count: int
     last_key: bytes | None
     consumed: ConsumedCapacity
+    size_bytes: int | None = None
 
 
 class _ScanReply(msgspec.Struct):
@@ -161,6 +164,7 @@ def parse_scan_page(body: bytes, *, filtered: bool = True) -> ScanPage:
         reply.ScannedCount if filtered else reply.Count,
         None if last_key == b"null" else last_key,
         NOTHING if consumed is None else ConsumedCapacity.from_wire((consumed,)),
+        len(body),
     )
 
 

@@ -20,18 +20,16 @@ from transforms.dynamodb.transport_types import (
     check_crc32,
 )
 
-__all__ = ["RECEIVE_BYTES", "PlainConnection", "TlsConnection", "WireConnection"]
+__all__ = ["PlainConnection", "WireConnection"]
 
 # A body above this is handed over beside its head instead of being copied behind it.
 _COPY_BYTES = 64 * 1024
-RECEIVE_BYTES = 256 * 1024
-"""Of the buffer that TLS connections share: some records of 16 KB at once."""
 
 
-class WireConnection(asyncio.BaseProtocol):
+class WireConnection(asyncio.Protocol):
     """Sends one request, gathers its reply, and is ready for the next.
 
-    Which of the two below it is says how bytes come in.
+    `PlainConnection` and `TlsConnection` say how bytes go out and come in.
 
     Attributes:
         reusable: whether the other end keeps the connection after the last reply.
@@ -62,11 +60,12 @@ class WireConnection(asyncio.BaseProtocol):
         self._reply = reply = self._loop.create_future()
         self.replying = False
         self._started = self._last_heard = self._loop.time()
-        if len(body) > _COPY_BYTES:
-            self._transport.writelines((head, body))
-        else:
-            self._transport.write(head + body)
+        self._send(head, body)
         return reply
+
+    def _send(self, head: bytes, body: bytes) -> None:
+        """Writes both at once."""
+        raise NotImplementedError
 
     def abort(self) -> None:
         """Closes at once; a request in flight fails."""
@@ -126,17 +125,20 @@ class WireConnection(asyncio.BaseProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fails the request in flight, if there is one."""
-        self.reusable = False
         self._on_lost(self)
+        self._end(exc)
+
+    def _end(self, cause: Exception | None) -> None:
+        self.reusable = False
         if self._reply is None:
             return
-        how = f": {exc}" if exc else ""
+        how = f": {cause}" if cause else ""
         error = (
             TruncatedReplyError(f"the connection closed within the reply{how}")
             if self.replying
             else ConnectionLostError(f"the connection closed before the reply{how}")
         )
-        error.__cause__ = exc
+        error.__cause__ = cause
         self._fail(error)
 
     # What the parser calls (httptools.HttpResponseParser), which copies what it gives:
@@ -168,43 +170,18 @@ class WireConnection(asyncio.BaseProtocol):
             reply.set_result(Response(self._parser.get_status_code(), body, named))
 
 
-class PlainConnection(WireConnection, asyncio.Protocol):
-    """Over TCP: the event loop makes bytes of what has come."""
+class PlainConnection(WireConnection):
+    """Over TCP."""
+
+    def _send(self, head: bytes, body: bytes) -> None:
+        if len(body) > _COPY_BYTES:
+            self._transport.writelines((head, body))
+        else:
+            self._transport.write(head + body)
 
     def data_received(self, data: bytes) -> None:
         """Takes what has come."""
         self._feed(data)
-
-
-class TlsConnection(WireConnection, asyncio.BufferedProtocol):
-    """Over TLS: what has come is deciphered into one buffer, used again and again.
-
-    An `asyncio.Protocol` is given bytes of its own instead, and uvloop allocates 256 KB
-    for each of them, be the reply 300 bytes long: a quarter of what TLS costs.
-    """
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        on_lost: Callable[[WireConnection], None],
-        buffer: memoryview,
-    ) -> None:
-        """Takes a buffer that connections of one event loop may share.
-
-        Between `get_buffer` and `buffer_updated` TLS only deciphers what it has
-        received, so no other connection is served meanwhile.
-        """
-        super().__init__(loop, on_lost)
-        self._buffer = buffer
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Returns where to put what has come."""
-        del sizehint
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Takes what has come."""
-        self._feed(self._buffer[:nbytes])
 
 
 class _Headers(Mapping[str, str]):

@@ -187,8 +187,8 @@ class ItemBatchConverter(BatchConverter[ItemBatch, Item]):
         return len(batch)
 
     def estimate_byte_size(self, batch: ItemBatch) -> int:
-        """Returns the items' JSON in bytes."""
-        return batch.size_bytes
+        """Returns about the items' JSON in bytes: Beam asks for every batch."""
+        return batch.estimated_bytes
 
 
 registry.register_coder(Item, ItemCoder)
