@@ -211,6 +211,16 @@ class WriteItems(beam.DoFn):
         """Whether any item is on its way, or written and not settled."""
         return self._writer is self._lanes and self._lanes.is_busy
 
+    @property
+    def has_queue(self) -> bool:
+        """Whether any of them was not sent yet."""
+        return self._lanes.has_queue
+
+    @property
+    def answers(self) -> int:
+        """How many requests of this bundle have been answered."""
+        return self._lanes.answers
+
     def settle_finished(self) -> None:
         """Settles what is written by now; it is yielded with the next batch."""
         self._ready += self._results(self._open_writer().take_finished())

@@ -114,6 +114,7 @@ class LaneWriter(ABC):
         self._deadline_seconds = deadline_seconds
         self._keeps_superseded = keeps_superseded
         self._on_finished = on_finished or _nothing
+        self.answers = 0  # requests that are done; counted on the loop
         # Shared by both threads, under the condition's lock.
         self._changed = threading.Condition()
         self._bytes_in_flight = 0
@@ -147,6 +148,11 @@ class LaneWriter(ABC):
     def is_busy(self) -> bool:
         """Whether anything is on its way, or done and not taken."""
         return bool(self._unfinished or self._finished)
+
+    @property
+    def has_queue(self) -> bool:
+        """Whether any request was not given to a lane yet."""
+        return bool(self._queue)
 
     # --- the caller's thread -------------------------------------------------
 
@@ -346,6 +352,7 @@ class LaneWriter(ABC):
     def _release(self, request: Request) -> None:
         outcome = request.outcome
         outcome.open_requests -= 1
+        self.answers += 1
         with self._changed:
             self._bytes_in_flight -= request.size_bytes
             if outcome.open_requests:

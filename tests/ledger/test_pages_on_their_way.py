@@ -20,14 +20,20 @@ class SlowSink:
     def __init__(self, book, route):
         self.book, self.route = book, route
         self.queue: deque[PageFacts] = deque()
+        self.answers, self.is_stalled = 0, False
         book.join(route, self)
 
     @property
     def is_busy(self):
         return bool(self.queue)
 
+    @property
+    def has_queue(self):
+        return len(self.queue) > 1
+
     def settle_finished(self):
-        if self.queue:
+        if self.queue and not self.is_stalled:
+            self.answers += 1
             facts = self.queue.popleft()
             page = page_digest(facts.start_key)
             counts = {f"written/{self.route}": facts.items}
@@ -43,9 +49,9 @@ def store(tmp_path):
     return made
 
 
-def make_book(store, **options):
-    writer = ReceiptWriter(store, RUN, 1)
-    return PageBook(writer, ["east", "west"], clock=HeldClock(), **options)
+def make_book(store, *, clock=None, **options):
+    writer, clock = ReceiptWriter(store, RUN, 1), clock or HeldClock()
+    return PageBook(writer, ["east", "west"], clock=clock, **options)
 
 
 def page(segment, number, items=10):
@@ -117,4 +123,39 @@ def test_receipts_that_cost_units_come_later_but_pages_are_settled(store):
     book.await_settled(0)
     assert settled_pages(store, 0) == 0
     book.flush(at_once=True)
+    assert settled_pages(store, 0) == 3
+
+
+class ClockThatGoes(HeldClock):
+    """Half a second passes between any two looks at it."""
+
+    def monotonic(self):
+        self.move(0.5)
+        return super().monotonic()
+
+
+def test_a_request_that_is_never_answered_holds_up_no_other_segment(store):
+    book = make_book(store, clock=ClockThatGoes())
+    sinks = [SlowSink(book, route) for route in ("east", "west")]
+
+    def begin(segment, number):
+        book.begin(page(segment, number), begins_span=not number)
+        for sink in sinks:
+            sink.queue.append(page(segment, number))
+
+    begin(0, 0)
+    sinks[1].is_stalled = True
+    book.await_settled(0)  # comes back, and is not asked a second time
+    assert settled_pages(store, 0) == 0
+    begin(0, 1)
+    looks = book._clock.monotonic()
+    book.await_settled(0)
+    assert book._clock.monotonic() == looks + 0.5
+    sinks[1].is_stalled = False
+    book.await_settled(1)
+    while sinks[1].is_busy or sinks[0].is_busy:
+        for sink in sinks:
+            sink.settle_finished()
+    begin(0, 2)
+    book.await_settled(0)  # is waited for again
     assert settled_pages(store, 0) == 3

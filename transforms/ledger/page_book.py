@@ -35,6 +35,7 @@ __all__ = ["PageBook", "PageFacts", "Sink", "page_book_for"]
 _FLUSH_INTERVAL_SECONDS = 0.005
 _PAID_FLUSH_INTERVAL_SECONDS = 5.0  # where every row costs write units
 _LOOK_UP_SECONDS = 0.25
+_STALLED_SECONDS = 2.0
 
 
 class Sink(Protocol):
@@ -43,6 +44,16 @@ class Sink(Protocol):
     @property
     def is_busy(self) -> bool:
         """Whether any of its items is on its way."""
+        ...
+
+    @property
+    def has_queue(self) -> bool:
+        """Whether any of them was not sent yet."""
+        ...
+
+    @property
+    def answers(self) -> int:
+        """How many of its requests have been answered."""
         ...
 
     def settle_finished(self) -> None:
@@ -125,6 +136,7 @@ class PageBook:
         self.news = threading.Event()
         self._pages: dict[_Place, _OpenPage] = {}
         self._on_their_way: Counter[int] = Counter()
+        self._stalled: set[int] = set()  # segments that are not waited for
         self._begun = 0
         self._attempts: dict[int, int] = {}  # of segments that have more pages
         self._by_end: dict[_Place, _OpenSpan] = {}
@@ -141,23 +153,35 @@ class PageBook:
         """Waits until all that was begun of a segment has its receipt.
 
         Only for items that a sink has: what a step between scan and sinks keeps to
-        itself, it may keep until the bundle ends. Where receipts are paid for they may
-        be `flush_interval_seconds` late.
+        itself, it may keep until the bundle ends. A page of which a request is not
+        answered for seconds does not hold up other segments: its own goes on as well
+        until it is settled. Where receipts are paid for they may be
+        `flush_interval_seconds` late.
 
         Raises:
             FencedError: another process has taken the run up.
             LedgerError: the ledger did not answer until the deadline.
         """
-        while self._on_their_way[segment] and self._any_is_busy():
-            self.news.wait(_LOOK_UP_SECONDS)
-            self.news.clear()
-            for sink in self._sinks.values():
-                sink.settle_finished()
+        if self._on_their_way[segment] and segment not in self._stalled:
+            self._await_sinks(segment)
         if any(place[0] == segment for place in self._changed):
             self.flush(at_once=self._interval_seconds <= _FLUSH_INTERVAL_SECONDS)
 
-    def _any_is_busy(self) -> bool:
-        return any(sink.is_busy for sink in self._sinks.values())
+    def _await_sinks(self, segment: int) -> None:
+        sinks = self._sinks.values()
+        answers, quiet_since = -1, 0.0
+        while self._on_their_way[segment] and any(sink.is_busy for sink in sinks):
+            now = self._clock.monotonic()
+            answered = sum(sink.answers for sink in sinks)
+            if answered != answers or any(sink.has_queue for sink in sinks):
+                answers, quiet_since = answered, now
+            elif now - quiet_since >= _STALLED_SECONDS:
+                self._stalled.add(segment)
+                return
+            self.news.wait(_LOOK_UP_SECONDS)
+            self.news.clear()
+            for sink in sinks:
+                sink.settle_finished()
 
     def begin(self, page: PageFacts, *, begins_span: bool) -> None:
         """Puts a page down before its items are sent anywhere.
@@ -278,6 +302,7 @@ class PageBook:
         for place in [place for place in self._pages if place[0] == segment]:
             del self._pages[place]
         del self._on_their_way[segment]
+        self._stalled.discard(segment)
 
     def _close_if_settled(self, place: _Place, page: _OpenPage) -> None:
         expected = page.facts.items - page.left_out
@@ -288,6 +313,7 @@ class PageBook:
         self._on_their_way[segment] -= 1
         if not self._on_their_way[segment]:
             del self._on_their_way[segment]
+            self._stalled.discard(segment)
         begins = page.begins_span or page.stands_alone
         span = None if begins else self._by_end.pop(place, None)
         if span is None:
