@@ -28,8 +28,7 @@ def spark_cluster(
         yield cluster
 
 
-# What Flink shows in every CI run, Spark shows in `make test-runners`: it starts Python
-# for each stage anew.
+# Flink shows it in every CI run, Spark in `make test-runners`: minutes.
 @pytest.fixture(params=["flink", pytest.param("spark", marks=pytest.mark.runner_full)])
 def copy_on_each(
     request: pytest.FixtureRequest, dynoxide: Engine, tmp_path: Path

@@ -19,8 +19,6 @@ pytestmark = [pytest.mark.runner, pytest.mark.dynoxide, pytest.mark.timeout(600)
 
 ROOT = Path(__file__).parents[2]
 JOB_SECONDS = 500
-# Spark starts Python anew for each of a query's stages, unless told so.
-SPARED = {"spark": ["--environment_cache_millis=600000"]}
 # What these join without an equality, or read inside an expression, must be small.
 NOT_CUT = ("join without equality", "cross join", "in a query")
 CUT = [name for name in QUERIES if name not in NOT_CUT]
@@ -37,7 +35,7 @@ def test_a_third_of_the_queries_gives_the_rows_of_the_files(
     cluster: Cluster = request.getfixturevalue(f"{name}_cluster")
     spec = {
         "profile": cluster.name,
-        "flags": [cluster.flag, *SPARED.get(name, ())],
+        "flags": [cluster.flag],
         "folder": str(tmp_path),
         "small": ["airlines"],
         "queries": [QUERIES[each] for each in THIRD],
