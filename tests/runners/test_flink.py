@@ -52,6 +52,7 @@ def test_a_job_survives_the_loss_of_a_task_manager(copy):
     copy.cluster.replace_workers()
     code, printed = finish(process)
     assert code == 0, printed
+    assert account(printed) == ACCOUNT
     assert copy.targets_are_right()
 
 

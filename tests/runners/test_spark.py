@@ -42,6 +42,7 @@ def test_a_job_survives_the_loss_of_an_executor(copy):
     os.kill(copy.cluster.executors()[0], signal.SIGKILL)
     code, printed = finish(process)
     assert code == 0, printed
+    assert account(printed) == ACCOUNT
     assert copy.targets_are_right()
 
 
