@@ -5,7 +5,7 @@ UV ?= uv
 DYNOXIDE := tests/engines/node_modules/@dynoxide/linux-x64/dynoxide
 SOURCES := pipelines transforms tests setup.py
 .DEFAULT_GOAL := help
-.PHONY: help install demo format lint test test-all test-runners job-servers bench-runners bench bench-quick bench-query bench-report bench-scale bench-throttle test-query test-faults test-expressions package round-trip check lock clean
+.PHONY: help install demo format lint test test-all test-runners job-servers bench-runners bench bench-backup bench-quick bench-query bench-report bench-scale bench-throttle test-query test-faults test-expressions package round-trip check lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,8 +55,12 @@ bench-runners: ## Cost of an item on Prism, Flink and Spark; build/bench-runners
 	.ci/prism
 	$(BIN)/python -m benchmarks.bench_runners
 
-bench: ## Cost of an item, ours against the others (up to an hour)
+bench: bench-backup ## Cost of an item, ours against the others (up to an hour)
 	$(BIN)/python -m benchmarks
+
+bench-backup: ## Cost of an item of a backup, ours, boto3 with pyarrow, dynamodump (four minutes)
+	$(BIN)/python -m benchmarks.bench_backup
+	$(BIN)/python -m benchmarks.bench_backup --write-page
 
 bench-quick: ## The same for small items, ours and boto3's threads (two minutes)
 	$(BIN)/python -m benchmarks --quick

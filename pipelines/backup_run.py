@@ -26,7 +26,7 @@ from pipelines.progress import ProgressPrinter
 from pipelines.resume import Resumed, check_tables, keep_run, take_up_run
 from pipelines.run_directory import RunDirectory
 from pipelines.run_spec import RunSpec
-from transforms.archive.errors import FileSystemError
+from transforms.archive.errors import StoreRefusalError
 from transforms.archive.exports import begin_manifest, new_directory
 from transforms.archive.files import join, write_bytes
 from transforms.archive.manifest import STARTED, Manifest, read_manifest
@@ -141,11 +141,12 @@ def _check_writable(directory: str) -> None:
 
     Raises:
         UserError: no permission, no bucket, another region.
+        FileSystemError: the store is busy, and stayed so.
     """
     try:
         backup_id = directory.rpartition("/")[2]
         write_bytes(join(directory, STARTED), backup_id.encode())
-    except FileSystemError as error:
+    except StoreRefusalError as error:
         raise UserError(f"--to: {error}") from error
 
 

@@ -16,7 +16,9 @@ from pipelines.launch import (
 from pipelines.options import RouteOptions
 from pipelines.restore_options import RestoreOptions
 from pipelines.restore_run import run_restore
+from transforms.archive.errors import StoreRefusalError
 from transforms.archive.sources import Backup, find_backup, find_data_files
+from transforms.dynamodb.errors import UserError
 from transforms.planning.restores import (
     RestoreRequest,
     check_restore,
@@ -101,12 +103,16 @@ def _restore(options: RestoreOptions, beam_words: Sequence[str]) -> ExitCode:
 
 def _request(options: RestoreOptions) -> RestoreRequest:
     base: Backup | None = None
-    if options.backup is not None:
-        find = find_data_files if options.no_manifest else find_backup
-        base = find(options.backup)
+    try:
+        if options.backup is not None:
+            find = find_data_files if options.no_manifest else find_backup
+            base = find(options.backup)
+        changes = tuple(find_backup(path) for path in options.changes)
+    except StoreRefusalError as error:
+        raise UserError(f"{error}; nothing was restored") from error
     return RestoreRequest(
         base=base,
-        changes=tuple(find_backup(path) for path in options.changes),
+        changes=changes,
         routes=tuple(options.routes()),
         filter=options.filter,
         columns=options.columns,

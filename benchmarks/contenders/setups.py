@@ -14,6 +14,9 @@ from benchmarks.stub_server import ROOT
 _BUILD = ROOT / "build"
 _JAVA = ROOT / "benchmarks" / "java"
 _PYIO = _BUILD / "pyio"
+_DYNAMODUMP = _BUILD / "dynamodump"
+
+DYNAMODUMP_VERSION = "1.11.1"
 
 _SPARK_OPENS = (
     "java.lang java.lang.invoke java.lang.reflect java.io java.net java.nio java.util "
@@ -35,6 +38,18 @@ def pyio_python() -> str:
         _run(str(python), "-m", "pip", "install", "--quiet", "dynamodb-pyio==0.1.1")
         (_PYIO / "ready").touch()
     return str(python)
+
+
+@cache
+def dynamodump_command() -> tuple[str, ...]:
+    """Returns how dynamodump is called; it wants a boto3 of its own."""
+    python = _DYNAMODUMP / "bin" / "python"
+    if not (_DYNAMODUMP / "ready").exists():
+        wanted = f"dynamodump=={DYNAMODUMP_VERSION}"
+        _run(sys.executable, "-m", "venv", str(_DYNAMODUMP))
+        _run(str(python), "-m", "pip", "install", "--quiet", wanted)
+        (_DYNAMODUMP / "ready").touch()
+    return str(python), str(python.with_name("dynamodump"))
 
 
 @cache

@@ -2,13 +2,13 @@
 
 import http.client
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from tests.support.http_server import QuietHandler, serving
 
-__all__ = ["FaultyStore", "faulty_store"]
+__all__ = ["FaultyStore", "faulty_store", "is_list", "is_read", "is_write"]
 
 _ERROR = (
     "<?xml version='1.0'?><Error><Code>{}</Code><Message>by the test</Message></Error>"
@@ -16,24 +16,47 @@ _ERROR = (
 _KEPT_HEADERS = ("content-type", "etag", "last-modified", "content-range")
 
 
+# S3 says where the bucket is when it is not here.
+_REGION = {"x-amz-bucket-region": "ap-south-1"}
+
+Kind = Callable[[str, str], bool]
+"""Tells by method and path whether a request is one of those to be refused."""
+
+
+def is_write(method: str, _: str) -> bool:
+    """Uploads and moves."""
+    return method in ("POST", "PUT")
+
+
+def is_list(method: str, path: str) -> bool:
+    """What is in a bucket."""
+    return method == "GET" and "list-type=" in path
+
+
+def is_read(method: str, path: str) -> bool:
+    """An object, or whether there is one."""
+    return method in ("GET", "HEAD") and not is_list(method, path)
+
+
 class FaultyStore:
-    """Answers uploads (POST and PUT) with an error, so many times.
+    """Answers requests of one kind with an error, so many times.
 
     Attributes:
         url: where it listens.
-        refusals: how many uploads are still refused; the others reach the store.
+        refusals: how many are still refused; the others reach the store.
         refused: how many were.
     """
 
-    def __init__(self, status: int, code: str, refusals: int) -> None:
+    def __init__(self, status: int, code: str, refusals: int, kind: Kind) -> None:
         self.url = ""
         self.status, self.code, self.refusals = status, code, refusals
+        self.kind = kind
         self.refused = 0
         self.lock = threading.Lock()
 
-    def refuses(self, method: str) -> bool:
+    def refuses(self, method: str, path: str) -> bool:
         with self.lock:
-            if method not in ("POST", "PUT") or not self.refusals:
+            if not self.refusals or not self.kind(method, path):
                 return False
             self.refusals -= 1
             self.refused += 1
@@ -42,16 +65,17 @@ class FaultyStore:
 
 @contextmanager
 def faulty_store(
-    behind: str, status: int, code: str, refusals: int
+    behind: str, status: int, code: str, refusals: int, kind: Kind = is_write
 ) -> Iterator[FaultyStore]:
     """Runs the proxy in threads of this process.
 
     Args:
         behind: URL of the store that works.
-        status, code: what an upload is answered with.
-        refusals: how many are.
+        status, code: what is answered.
+        refusals: how many requests are refused.
+        kind: of which kind they are.
     """
-    store = FaultyStore(status, code, refusals)
+    store = FaultyStore(status, code, refusals, kind)
     target = urlsplit(behind)
     assert target.hostname is not None
     host, port = target.hostname, target.port
@@ -62,8 +86,10 @@ def faulty_store(
         def answer(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(length)
-            if store.refuses(self.command):
-                self.reply(store.status, {}, _ERROR.format(store.code).encode())
+            if store.refuses(self.command, self.path):
+                text = _ERROR.format(store.code).encode()
+                told = _REGION if store.status in (301, 400) else {}
+                self.reply(store.status, told, b"" if self.command == "HEAD" else text)
                 return
             upstream = http.client.HTTPConnection(host, port, timeout=30)
             upstream.request(self.command, self.path, body, dict(self.headers))

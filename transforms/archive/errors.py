@@ -1,15 +1,21 @@
 """What can be wrong with a backup, told apart by what its reader does about it.
 
 UserError
-UnreadableBackupError    no backup, or of a form that this version cannot read
+├── UnreadableBackupError    no backup, or of a form that this version cannot read
+└── DamagedBackupError       a file of it is missing, cut off or altered
 JobStoppedError
-DamagedBackupError       a file of it is missing, cut off or altered
-FileSystemError          the file system does not let us, or not now
+└── FileSystemError          the file system does not let us, or not now
+    └── StoreRefusalError        it does not, and trying again changes nothing
 """
 
 from transforms.dynamodb.errors import JobStoppedError, UserError
 
-__all__ = ["DamagedBackupError", "FileSystemError", "UnreadableBackupError"]
+__all__ = [
+    "DamagedBackupError",
+    "FileSystemError",
+    "StoreRefusalError",
+    "UnreadableBackupError",
+]
 
 
 class UnreadableBackupError(UserError):
@@ -22,3 +28,7 @@ class DamagedBackupError(UserError):
 
 class FileSystemError(JobStoppedError):
     """A file cannot be read or written; the text says why and what to do."""
+
+
+class StoreRefusalError(FileSystemError):
+    """No permission, no such bucket or file, another region: somebody must act."""

@@ -6,19 +6,21 @@ goes under a temporary name and gets its own once the whole run has succeeded.
 """
 
 import hashlib
+import io
 import random
 import re
 import shutil
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.archive.errors import FileSystemError
+from transforms.archive.errors import FileSystemError, StoreRefusalError
 from transforms.dynamodb.event_loop import worker_loop
 from transforms.throttle.backoff import full_jitter
 from transforms.throttle.clock import SystemClock
@@ -41,10 +43,18 @@ _T = TypeVar("_T")
 # S3 asks overloaded clients to slow down; minutes of it are normal while it splits
 # a prefix (https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html).
 _MOST_TRIES = 12
+# Beam tries reads and listings again itself, for ten minutes; a turn of ours may be one
+# of its own.
+_MOST_SECONDS = 600.0
 _CHUNK_BYTES = 1024 * 1024
 _RAW = CompressionTypes.UNCOMPRESSED  # else Beam packs and unpacks by the name's end
 _BUSY = re.compile(
     r"SlowDown|ServiceUnavailable|RequestTimeout|InternalError|timed out"
+)
+# The answer to a HEAD has no body: 400 is all that it says of another region.
+_ELSEWHERE = re.compile(
+    r"PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint"
+    r"|\(400\) when calling the HeadObject"
 )
 _FORBIDDEN, _NOT_FOUND, _REDIRECTED = 403, 404, (301, 307)
 _SERVER_ERRORS = 500
@@ -80,16 +90,52 @@ def read_bytes(path: str) -> bytes:
 
 @contextmanager
 def open_file(path: str) -> Iterator[BinaryIO]:
-    """Opens a file to read, from any place in it.
+    """Opens a file to read, from any place in it; busy stores are asked again.
 
     Raises:
-        FileSystemError: it cannot be opened.
+        FileSystemError: it cannot be opened, or, later, read.
     """
     file = _persist("read", path, lambda: FileSystems.open(path, compression_type=_RAW))
-    try:
-        yield file
-    finally:
-        file.close()
+    with io.BufferedReader(_PatientFile(path, file), _CHUNK_BYTES) as patient:
+        yield patient
+
+
+class _PatientFile(io.RawIOBase):
+    """A file of Beam's, whose reads are tried again from where they began.
+
+    A buffered reader that fails half-way has lost its place, so each try seeks first.
+    """
+
+    def __init__(self, path: str, file: Any) -> None:
+        super().__init__()
+        self._path, self._file = path, file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def readinto(self, buffer: Any) -> int:
+        place = self.tell()
+
+        def read() -> bytes:
+            self._file.seek(place)
+            return bytes(self._file.read(len(buffer)))
+
+        data = _persist("read", self._path, read)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def write_bytes(path: str, data: bytes) -> None:
@@ -194,13 +240,20 @@ def _make_parent(path: str) -> None:
 def _persist(action: str, path: str, attempt: Callable[[], _T]) -> _T:
     """Tries again while the store is busy; anything else is said at once."""
     delays = full_jitter(random.Random(), base_seconds=0.5)  # noqa: S311  # no secret
-    for tries in range(1, _MOST_TRIES + 1):
+    clock = SystemClock()
+    deadline = clock.monotonic() + _MOST_SECONDS
+    for tries in count(1):
         try:
             return attempt()
         except Exception as error:  # noqa: PERF203 - a request a turn
-            if tries == _MOST_TRIES or not _is_busy(error):
-                raise FileSystemError(_explain(action, path, error)) from error
-            worker_loop().run(SystemClock().sleep(next(delays)))
+            what = f"cannot {action} {path}"
+            if not _is_busy(error):
+                raise StoreRefusalError(_explain(what, error)) from error
+            if tries == _MOST_TRIES or clock.monotonic() > deadline:
+                raise FileSystemError(
+                    f"{what}: the store stayed busy for {tries} tries ({_text(error)})"
+                ) from error
+            worker_loop().run(clock.sleep(next(delays)))
     raise AssertionError("the last try returns or raises")
 
 
@@ -213,25 +266,22 @@ def _is_busy(error: BaseException) -> bool:
     )
 
 
-def _explain(action: str, path: str, error: BaseException) -> str:
+def _explain(what: str, error: BaseException) -> str:
     code, text = _status(error), _text(error)
-    what = f"cannot {action} {path}"
     if code == _FORBIDDEN or "AccessDenied" in text or "PermissionError" in text:
         return (
             f"{what}: no permission; on S3 the role needs s3:GetObject, s3:PutObject, "
             "s3:DeleteObject, s3:AbortMultipartUpload and s3:ListBucket there"
         )
-    if code in _REDIRECTED or "PermanentRedirect" in text:
+    if code in _REDIRECTED or _ELSEWHERE.search(text):
         return (
             f"{what}: the bucket is in another region; name it after --, as "
-            "-- --s3_region_name=REGION"
+            f"-- --s3_region_name=REGION ({text})"
         )
     if "NoSuchBucket" in text:
         return f"{what}: there is no such bucket; create it, or correct its name"
     if code == _NOT_FOUND or "No files found" in text or "Not found" in text:
         return f"{what}: there is no such file"
-    if _is_busy(error):
-        return f"{what}: the store stayed busy for {_MOST_TRIES} tries ({text})"
     return f"{what}: {text}"
 
 

@@ -11,6 +11,7 @@ before the last file was found to be what its manifest says.
 import gzip
 import hashlib
 import io
+import zlib
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -335,7 +336,7 @@ def _decode_lines(part: Part, decode: Callable[[bytes], _T]) -> Iterator[_T]:
                     yield decode(line)
     except LineError as error:
         raise DamagedBackupError(f"{part.path}, line {number}: {error}") from error
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DamagedBackupError(
             f"{part.path} is cut off or altered after line {number} ({error})"
         ) from error
