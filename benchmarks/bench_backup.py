@@ -127,7 +127,7 @@ def measure(works: Sequence[str], rounds: int) -> int:
                 print(f"{work:16} {name:14} {found[0]:8.2f} µs/item", flush=True)
         item_bytes = bytes_per_item(stub.endpoint)
     versions = {"pyarrow": version("pyarrow"), PEER: DYNAMODUMP_VERSION}
-    about = facts(service_time="5ms", not_measured=failures, **versions)
+    about = facts(service_time="5ms", rounds=rounds, not_measured=failures, **versions)
     save(REPORT, list(rows(costs, item_bytes)), about | {"item_bytes": item_bytes})
     return 1 if failures else 0
 
@@ -153,7 +153,7 @@ def bytes_per_item(endpoint: str) -> float:
         aws_secret_access_key="stub",
     )
     table = client.describe_table(TableName="bench-1000000")["Table"]
-    return table["TableSizeBytes"] / table["ItemCount"]
+    return float(table["TableSizeBytes"] / table["ItemCount"])
 
 
 def rows(
@@ -200,7 +200,8 @@ def lines(found: Sequence[Row], about: dict[str, Any]) -> Iterator[str]:
     versions = ", ".join(f"{name} {about[name]}" for name in names)
     yield (
         f"{about['date']}, on {about['machine']}, {about['system']}; {versions}; items "
-        f"of {about['item_bytes']:.0f} B, to a local disk, start-up not counted:"
+        f"of {about['item_bytes']:.0f} B, to a local disk, start-up not counted, "
+        f"median of {about['rounds']} rounds by `make bench-backup`:"
     )
     yield ""
     yield "| | CPU µs an item | MB/s a core | less CPU than dynamodump | memory |"

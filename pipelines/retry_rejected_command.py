@@ -55,7 +55,10 @@ def run(words: Sequence[str]) -> ExitCode:
     directory = RunDirectory.of_run(words[0])
     spec = RunSpec.parse(directory.read_spec())
     if not isinstance(spec.options, CopyOptions):
-        raise UserError(f"{directory.path} is not the run of a copy")
+        raise UserError(
+            f"{directory.path} is the run of a backup: what it rejected does not fit "
+            "the schema of its files; correct --schema and make the backup again"
+        )
     files = kept_files(f"{spec.options.run_dir}/rejected", spec.run)
     totals: Counter[str] = Counter()
     for route in spec.options.routes():

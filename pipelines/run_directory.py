@@ -126,7 +126,7 @@ class RunDirectory:
         except OSError as error:
             raise UserError(
                 f"{self.path} has no {self.spec.name} ({error.strerror}), so nothing "
-                "can be done with that run; run the copy again, which is safe"
+                "can be done with that run; run its command again, which is safe"
             ) from error
 
     @property

@@ -230,6 +230,57 @@ def test_a_parquet_backup_is_queried_and_sums_up(moto, source):
     assert sum(table["n"].to_pylist()) == sum(range(ITEMS))
 
 
+def test_duckdb_counts_and_adds_up_what_beams_own_query_does(moto, source, capsys):
+    words = ["--to", "kept", "--format", "parquet"]
+    assert run(backup_words(moto, source, *words)) == 0
+    sums = "SELECT colour, count(*) AS items, sum(n) AS total FROM {} GROUP BY colour"
+    capsys.readouterr()
+    assert run(["query", sums.format("'kept/*.parquet'"), "--out", "csv"]) == 0
+    beams = sorted(capsys.readouterr().out.splitlines()[1:])
+    with duckdb.connect() as connection:
+        query = sums.format("read_parquet('kept/**/*.parquet')")
+        rows = connection.execute(query).fetchall()
+    assert sorted(",".join(map(str, row)) for row in rows) == beams
+    assert sum(items for _, items, _ in rows) == ITEMS
+
+
+def test_nested_values_and_numbers_keep_their_types_and_none_is_a_float(moto, source):
+    client = moto.dynamodb("eu-west-1")
+    deep: Any = {"M": {"on": {"BOOL": True}, "list": {"L": [{"N": "0.1"}]}}}
+    for number in range(3):
+        item = {"id": {"S": f"deep-{number}"}, "deep": deep, "n": {"N": "0.30"}}
+        client.put_item(TableName=source, Item=item)
+    words = [
+        "--to",
+        "kept",
+        "--format",
+        "parquet",
+        "--filter",
+        "attribute_exists(deep)",
+    ]
+    assert run(backup_words(moto, source, *words)) == 0
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            'SELECT typeof(deep), typeof(n), deep.list[1]::VARCHAR, deep."on" '
+            "FROM read_parquet('kept/**/*.parquet')"
+        ).fetchall()
+    nested = 'STRUCT(list DECIMAL(38,1)[], "on" BOOLEAN)'
+    assert rows == [(nested, "DECIMAL(38,1)", "0.1", True)] * 3
+
+
+def test_a_backup_goes_into_files_of_the_size_that_was_said(moto, source):
+    client = moto.dynamodb("eu-west-1")
+    for number in range(12):
+        item = {"id": {"S": f"big-{number}"}, "text": {"S": "x" * 300_000}}
+        client.put_item(TableName=source, Item=item)
+    assert run(backup_words(moto, source, "--to", "kept", "--file-mb", "1")) == 0
+    backup = only_backup(Path("kept"))
+    manifest = read_manifest(str(backup))
+    assert manifest is not None
+    assert len(manifest.files) >= 3
+    assert len(lines_of(backup)) == manifest.items == ITEMS + 12
+
+
 def test_beside_a_guessed_schema_nothing_is_lost(moto, source):
     client = moto.dynamodb("eu-west-1")
     odd: Any = {"id": {"S": "odd"}, "n": {"N": "1"}, "none": {"NULL": True}}

@@ -642,13 +642,21 @@ def test_another_version_of_the_connectors_manifest_is_refused(
     assert "has version 4" in error
 
 
-def test_a_truncated_file_of_the_connector_is_found_before_anything_is_written(
-    moto, tmp_path, monkeypatch, restore
+UNPACKABLE = {
+    "truncated": lambda data: data[:-9],
+    "altered": lambda data: data[:10] + b"\xff" + data[11:],
+    "another checksum": lambda data: data[:-8] + b"\0\0\0\0" + data[-4:],
+}
+
+
+@pytest.mark.parametrize("how", UNPACKABLE)
+def test_a_damaged_file_of_the_connector_is_found_before_anything_is_written(
+    moto, tmp_path, monkeypatch, restore, how
 ):
     monkeypatch.chdir(tmp_path)
     export = write_emr_export(tmp_path)
     packed = export / "part-2"
-    packed.write_bytes(packed.read_bytes()[:-9])
+    packed.write_bytes(UNPACKABLE[how](packed.read_bytes()))
     target = make_table(moto, REGION, unique_name(), "id")
     code, error = restore("--backup", str(export), "--to", f"{REGION}/{target}")
     assert code == 2

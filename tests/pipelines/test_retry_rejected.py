@@ -102,3 +102,32 @@ def test_a_run_that_is_not_there_can_not_be_retried(words, capsys):
     assert run(["retry-rejected", "no-such-run"]) == 2
     assert run(["retry-rejected"]) == 2
     assert "name" in capsys.readouterr().err
+
+
+RUNS_WITHOUT_A_RETRY = {
+    "backup": (
+        ["--format", "parquet", "--schema", "id:number"],
+        "ran is the run of a backup: what it rejected does not fit the schema",
+    ),
+    "restore": ([], "nothing can be done with that run; run its command again"),
+}
+
+
+@pytest.mark.parametrize("command", RUNS_WITHOUT_A_RETRY)
+def test_the_run_of_another_command_is_refused_with_what_to_do(
+    dynoxide, words, capsys, command
+):
+    region, _, source = words[words.index("--source") + 1].partition("/")
+    endpoint = ["--endpoint", dynoxide.endpoint_url("eu-west-1")]
+    place = ["--source", f"{region}/{source}", "--to", "kept", *endpoint]
+    form, said = RUNS_WITHOUT_A_RETRY[command]
+    other = ["backup", *place, *form, "--run-dir", "ran"]
+    if command == "restore":
+        assert run(["backup", *place, "--run-dir", "backup-ran"]) == 0
+        target = make_table(dynoxide, "eu-west-1", unique_name(), "id")
+        other = ["restore", "--backup", "kept", "--to", f"{region}/{target}"]
+        other += [*endpoint, "--columns", f"id,data:{LONGER}", "--run-dir", "ran"]
+    assert run(other) == 1
+    capsys.readouterr()
+    assert run(["retry-rejected", "ran"]) == 2
+    assert said in capsys.readouterr().err

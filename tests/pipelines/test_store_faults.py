@@ -16,6 +16,7 @@ from tests.support.faulty_store import (
     faulty_store,
     is_list,
     is_read,
+    is_write,
 )
 from tests.support.objects import make_bucket, object_store
 from transforms.archive import files
@@ -94,6 +95,23 @@ def test_a_store_that_stays_busy_fails_the_job_and_is_asked_a_bounded_number_of_
     assert store.refused == 12
     assert "the store stayed busy for 12 tries" in capsys.readouterr().err
     assert keys(moto, bucket) == []
+
+
+def is_data_upload(method: str, path: str) -> bool:
+    return is_write(method, path) and "/_temporary/" in path
+
+
+def test_a_backup_whose_upload_fails_looks_whole_to_nobody(moto, bucket, capsys):
+    url = moto.endpoint_url(REGION)
+    with faulty_store(url, 403, "AccessDenied", ALWAYS, is_data_upload) as store:
+        assert back_up(moto, store, bucket) == 3
+    assert "no permission" in capsys.readouterr().err
+    (left,) = keys(moto, bucket)
+    assert left.endswith("/_started")
+    target = make_table(moto, REGION, unique_name(), "id")
+    with faulty_store(url, 500, "", 0) as healthy:
+        assert restore(moto, healthy, f"s3://{bucket}/b", target) == 2
+    assert "has no manifest" in capsys.readouterr().err
 
 
 # --- restore --------------------------------------------------------------------------

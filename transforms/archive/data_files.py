@@ -158,17 +158,17 @@ class DataFile:
         Raises:
             FileSystemError: it cannot be uploaded.
         """
-        self._format.finish()
-        record = FileRecord(
-            name=self._name,
-            items=self._content.items,
-            bytes=self._local.stat().st_size,
-            md5=md5_of_file(self._local),
-            digest=self._content.hex,
-            row_groups=self._format.row_groups,
-        )
-        upload(self._local, self._temporary)
-        self._scratch.cleanup()
+        with self._scratch:  # emptied, whatever becomes of the upload
+            self._format.finish()
+            record = FileRecord(
+                name=self._name,
+                items=self._content.items,
+                bytes=self._local.stat().st_size,
+                md5=md5_of_file(self._local),
+                digest=self._content.hex,
+                row_groups=self._format.row_groups,
+            )
+            upload(self._local, self._temporary)
         return Draft(record, self._temporary)
 
     def abandon(self) -> None:
