@@ -38,7 +38,7 @@ WORKS = {
     "backup-parquet": "Parquet",
     "backup-lossless": "Parquet with `_item`",
 }
-ROUNDS = 3
+ROUNDS = 2
 
 Command = Callable[[str, str, int, str], Sequence[str]]
 """Of a work, an endpoint, how many items, and a directory that is made for it."""
