@@ -16,6 +16,7 @@ import sys
 import time
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,7 @@ class Copy:
         targets = ((EAST, self.east), (WEST, self.west))
         return {key for target in targets for key in all_items(self.engine, *target)}
 
+    @cache  # noqa: B019  # one copy's, and the source stays as it is
     def _pages_of(self, segment: int) -> list[set[str]]:
         scan = self.engine.dynamodb(SOURCE).get_paginator("scan")
         pages = scan.paginate(
