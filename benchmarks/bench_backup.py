@@ -26,12 +26,11 @@ from benchmarks.contenders.setups import (
     dynamodump_command,
 )
 from benchmarks.measure import ContenderFailedError, Cost, environment, run
-from benchmarks.results import facts, save
+from benchmarks.results import facts, fill_page, save
 from benchmarks.stub_server import ROOT, StubServer
 
 REPORT = ROOT / "build" / "bench-backup.json"
 PAGE = ROOT / "docs" / "backup.md"
-START, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 OURS, SCRIPT, PEER = "ours-command", "boto3-script", "dynamodump"
 WORKS = {
     "backup-json": "DynamoDB JSON",
@@ -188,10 +187,7 @@ def write_page() -> None:
     """Replaces what is between the page's markers by the last run's figures."""
     found = [Row(**row) for row in json.loads(REPORT.read_text())]
     about = json.loads(REPORT.with_suffix(".facts.json").read_text())
-    before, _, rest = PAGE.read_text().partition(START)
-    after = rest.partition(END)[2]
-    measured = "\n".join(lines(found, about))
-    PAGE.write_text(f"{before}{START}\n{measured}\n\n{END}{after}")
+    fill_page(PAGE, lines(found, about))
 
 
 def lines(found: Sequence[Row], about: dict[str, Any]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.measure import Cost, run
+from benchmarks.results import fill_page
 from pipelines.demo.engines import DynoxideEngine
 from tests.support.engines import make_table
 from transforms.dynamodb.client import client_for
@@ -34,7 +35,6 @@ from transforms.query.schema import parse_schema
 ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "build" / "bench-query.json"
 PAGE = ROOT / "docs" / "query.md"
-START, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 SIZES = (20_000, 200_000)
 ROWS = ("beam-dynamodb query", "boto3 and pandas")
 PAGE_ITEMS = 1_000
@@ -173,11 +173,7 @@ def measure(sizes: list[int]) -> None:
 
 def write_page() -> None:
     """Replaces what is between the page's markers by the last run's figures."""
-    report = json.loads(REPORT.read_text())
-    before, _, rest = PAGE.read_text().partition(START)
-    after = rest.partition(END)[2]
-    measured = "\n".join(lines(report))
-    PAGE.write_text(f"{before}{START}\n{measured}\n\n{END}{after}")
+    fill_page(PAGE, lines(json.loads(REPORT.read_text())))
 
 
 def lines(report: dict[str, Any]) -> Iterator[str]:

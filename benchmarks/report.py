@@ -12,14 +12,13 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from benchmarks.aims import Aim, aims_of_costs, aims_of_growth
-from benchmarks.results import Row, read_rows
+from benchmarks.results import Row, fill_page, read_rows
 from benchmarks.stub_server import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
 PICTURE = ROOT / "docs" / "performance.svg"
 BUILD = ROOT / "build"
 
-START, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 
 _WORKS = {
     "scan": "scan",
@@ -37,12 +36,8 @@ _KINDS = {
 def main() -> None:
     """Writes the tables and the picture."""
     rows = read_rows(BUILD / "bench.json")
-    text = PAGE.read_text()
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
     parts = (*_where(), *_aims(rows), *_tables(rows), *_runners(), *_scale())
-    measured = "\n".join((*parts, *_floor()))
-    PAGE.write_text(f"{before}{START}\n{measured}\n{END}{after}")
+    fill_page(PAGE, (*parts, *_floor()))
     _draw([row for row in rows if (row.scheme, row.items) == ("http", "small")])
 
 

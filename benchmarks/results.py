@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -11,7 +11,9 @@ from typing import Any
 
 import apache_beam
 
-__all__ = ["Row", "facts", "merge", "read_rows", "save", "show"]
+__all__ = ["Row", "facts", "fill_page", "merge", "read_rows", "save", "show"]
+
+_START, _END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,14 @@ class Row:
     def place(self) -> tuple[str, ...]:
         """What tells a row from another."""
         return self.scheme, self.items, self.work, self.contender
+
+
+def fill_page(page: Path, lines: Iterable[str]) -> None:
+    """Replaces what is between a page's markers, such as by the last run's figures."""
+    before, _, rest = page.read_text().partition(_START)
+    after = rest.partition(_END)[2]
+    measured = "\n".join(lines).rstrip("\n")
+    page.write_text(f"{before}{_START}\n{measured}\n\n{_END}{after}")
 
 
 def show(rows: Sequence[Row]) -> None:

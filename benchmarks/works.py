@@ -1,5 +1,7 @@
 """The works that every contender does, said once."""
 
+import argparse
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -19,6 +21,15 @@ WORKS = {
 }
 
 FILTER = "day >= '2013-07-01'"
+
+
+def contender_parser(works: Iterable[str] = WORKS) -> argparse.ArgumentParser:
+    """Returns a parser of what every contender is told; it may be told more."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--work", choices=list(works), required=True)
+    parser.add_argument("--endpoint", required=True)
+    parser.add_argument("--items", type=int, required=True)
+    return parser
 
 
 def keeps(day: str) -> bool:

@@ -16,7 +16,7 @@ import boto3
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from benchmarks.works import WORKS, keeps
+from benchmarks.works import WORKS, contender_parser, keeps
 
 REGIONS = ("us-west-2", "us-east-1")
 SEGMENTS = 16
@@ -87,10 +87,7 @@ class PutItems(beam.DoFn):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--work", choices=WORKS, required=True)
-    parser.add_argument("--endpoint", required=True)
-    parser.add_argument("--items", type=int, required=True)
+    parser = contender_parser()
     parser.add_argument("--pyio", action="store_true")
     arguments = parser.parse_args()
     work = WORKS[arguments.work]

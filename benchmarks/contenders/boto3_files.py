@@ -4,7 +4,6 @@ Each thread scans a segment, into gzipped lines of DynamoDB JSON, or into Parque
 pyarrow, whose columns come from the values that boto3's deserializer makes.
 """
 
-import argparse
 import gzip
 import json
 import tempfile
@@ -20,14 +19,13 @@ import pyarrow.parquet as pq
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.config import Config
 
+from benchmarks.works import contender_parser
+
 Page = list[dict[str, Any]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--work", choices=WRITERS, required=True)
-    parser.add_argument("--endpoint", required=True)
-    parser.add_argument("--items", type=int, required=True)
+    parser = contender_parser(WRITERS)
     parser.add_argument("--threads", type=int, default=16)
     arguments = parser.parse_args()
     write = WRITERS[arguments.work]

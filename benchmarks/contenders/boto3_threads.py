@@ -4,23 +4,19 @@ Each thread scans a segment and writes its pages by 25. With `--tuned` parameter
 not validated; with `--resource` it is the Table resource and its batch_writer.
 """
 
-import argparse
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
-from benchmarks.works import WORKS, Work, keeps
+from benchmarks.works import WORKS, Work, contender_parser, keeps
 
 REGIONS = ("us-west-2", "us-east-1")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--work", choices=WORKS, required=True)
-    parser.add_argument("--endpoint", required=True)
-    parser.add_argument("--items", type=int, required=True)
+    parser = contender_parser()
     parser.add_argument("--threads", type=int, default=16)
     parser.add_argument("--tuned", action="store_true")
     parser.add_argument("--resource", action="store_true")

@@ -3,9 +3,9 @@
 The rate is finite, so that every request asks a token bucket, and too high to wait.
 """
 
-import argparse
 import tempfile
 
+from benchmarks.works import contender_parser
 from pipelines.commands import run
 
 RATE = "100000000"
@@ -17,11 +17,7 @@ WORDS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--work", choices=WORDS, required=True)
-    parser.add_argument("--endpoint", required=True)
-    parser.add_argument("--items", type=int, required=True)
-    arguments = parser.parse_args()
+    arguments = contender_parser(WORDS).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         words = ["backup", "--source", f"eu-west-1/bench-{arguments.items}"]
         words += ["--read-units", RATE, "--endpoint", arguments.endpoint]

@@ -3,10 +3,9 @@
 The rates are finite, so that every request asks a token bucket, and too high to wait.
 """
 
-import argparse
 import tempfile
 
-from benchmarks.works import FILTER, WORKS
+from benchmarks.works import FILTER, WORKS, contender_parser
 from pipelines.commands import run
 
 REGIONS = ("us-west-2", "us-east-1")
@@ -14,11 +13,7 @@ RATE = "100000000"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--work", choices=WORKS, required=True)
-    parser.add_argument("--endpoint", required=True)
-    parser.add_argument("--items", type=int, required=True)
-    arguments = parser.parse_args()
+    arguments = contender_parser().parse_args()
     work = WORKS[arguments.work]
     source = f"bench-{arguments.items}"
     with tempfile.TemporaryDirectory() as run_directory:

@@ -1,6 +1,5 @@
 """beam-dynamodb on Beam's FnApiRunner, by its public transforms."""
 
-import argparse
 import json
 import time
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from pathlib import Path
 import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from benchmarks.works import FILTER, WORKS
+from benchmarks.works import FILTER, WORKS, contender_parser
 from transforms.dynamodb.tables import TableRef
 from transforms.items import ItemBatch
 from transforms.metrics import SCANNED, WRITTEN, counters_of
@@ -30,10 +29,7 @@ class Discard(beam.DoFn):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--work", choices=WORKS, required=True)
-    parser.add_argument("--endpoint", required=True)
-    parser.add_argument("--items", type=int, required=True)
+    parser = contender_parser()
     parser.add_argument("--segments", type=int, default=None)
     parser.add_argument("--report", type=Path, help="gets the seconds of the run")
     arguments = parser.parse_args()

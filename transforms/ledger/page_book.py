@@ -164,8 +164,10 @@ class PageBook:
         """
         if self._on_their_way[segment] and segment not in self._stalled:
             self._await_sinks(segment)
-        if any(place[0] == segment for place in self._changed):
-            self.flush(at_once=self._interval_seconds <= _FLUSH_INTERVAL_SECONDS)
+        if self._interval_seconds > _FLUSH_INTERVAL_SECONDS:
+            self.flush()
+        elif any(place[0] == segment for place in self._changed):
+            self.flush(at_once=True)
 
     def _await_sinks(self, segment: int) -> None:
         sinks = self._sinks.values()
@@ -299,9 +301,9 @@ class PageBook:
         """Leaves what an earlier attempt on this thread had begun of a segment."""
         for place in [place for place in self._by_end if place[0] == segment]:
             del self._by_end[place]
-        for place in [place for place in self._pages if place[0] == segment]:
-            del self._pages[place]
-        del self._on_their_way[segment]
+        if self._on_their_way.pop(segment, 0):  # seldom, and pages may be many
+            for place in [place for place in self._pages if place[0] == segment]:
+                del self._pages[place]
         self._stalled.discard(segment)
 
     def _close_if_settled(self, place: _Place, page: _OpenPage) -> None:
