@@ -54,9 +54,18 @@ def test_a_page_without_items_teaches_nothing():
 @given(st.lists(st.tuples(st.integers(0, 5_000), st.integers(0, 600))))
 def test_limit_and_estimate_stay_within_their_bounds(pages):
     sizer = PageSizer(None, 60.0, consistent=False)
+    one_item = 50.0  # the largest there is, until a page says what they cost
     for scanned, half_units in pages:
         sizer.learn(a_page(scanned=scanned, units=half_units / 2))
+        if scanned and half_units:
+            one_item = half_units / 2 / scanned
         assert sizer.limit is not None
         assert sizer.limit >= 1
-        one_item = half_units / 2 / max(1, scanned)
-        assert 0 < sizer.estimate <= max(60.0, one_item, 50.0)
+        assert 0 < sizer.estimate <= max(60.0, one_item)
+
+
+def test_an_empty_page_after_a_large_item_changes_no_estimate():
+    sizer = PageSizer(None, 60.0, consistent=False)
+    sizer.learn(a_page(scanned=1, units=60.5))
+    sizer.learn(a_page(scanned=0, units=0.5))
+    assert (sizer.limit, sizer.estimate) == (1, 60.5)
